@@ -1,0 +1,32 @@
+/**
+ * `npm run build`: one compiled binary, `dist/outrigger`. Words on the command line replace the path it is written to.
+ *
+ * Bytecode saves parsing at start; splitting keeps each drop-in a chunk of its own, so that only what is
+ * configured is loaded. Workers are entry points too. In the binary all files lie in one folder, so that a file finds
+ * the worker beside it, `new URL("./worker.ts", import.meta.url)`, as it does in the source.
+ */
+import { statSync } from "node:fs";
+import { join, relative } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const outfile = process.argv[2] ?? join(root, "dist/outrigger");
+const workers = [...new Bun.Glob("src/**/worker.ts").scanSync({ cwd: root, absolute: true })].sort();
+
+const result = await Bun.build({
+  entrypoints: [join(root, "src/main.ts"), ...workers],
+  naming: { entry: "[name].[ext]" },
+  target: "bun",
+  format: "esm",
+  minify: true,
+  bytecode: true,
+  splitting: true,
+  compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
+  throw: false,
+});
+if (result.success) {
+  const megabytes = Math.round(statSync(outfile).size / 1e6);
+  process.stdout.write(`${relative(process.cwd(), outfile)}: ${megabytes} MB\n`);
+} else {
+  for (const log of result.logs) process.stderr.write(`${log}\n`);
+  process.exitCode = 1;
+}
