@@ -1,0 +1,83 @@
+/** Lets connections in up to a limit; the ones above it are told so and closed (design section 7). */
+
+import type { Connection, ConnectionOwner } from "../net/connection.ts";
+import { plainAddress } from "../net/connection.ts";
+import type { Engine } from "./engine.ts";
+import type { ListenerPlan } from "./plan.ts";
+import { failureReply, isLoopback, renderReply } from "./respond.ts";
+import { type PlanHolder, Session } from "./session.ts";
+
+/** How long a refused client may take its answer. */
+const refusalMs = 1000;
+
+export class Admission {
+  readonly sessions = new Set<Session>();
+  private readonly engine: Engine;
+  private readonly maxConnections: number;
+  private reportedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(engine: Engine, maxConnections: number) {
+    this.engine = engine;
+    this.maxConnections = maxConnections;
+  }
+
+  admit(connection: Connection, holder: PlanHolder): void {
+    if (this.sessions.size >= this.maxConnections) {
+      this.refuse(connection, holder.plan);
+      return;
+    }
+    const { connections } = holder.plan;
+    connections.add(1);
+    const session = new Session(this.engine, holder, connection, (closed) => {
+      this.sessions.delete(closed);
+      connections.add(-1);
+    });
+    this.sessions.add(session);
+  }
+
+  private refuse(connection: Connection, plan: ListenerPlan): void {
+    this.report(plan);
+    this.engine.countFailure("overloaded");
+    connection.owner = new Refused(connection);
+    const reply = failureReply(
+      "overloaded",
+      `more than ${this.maxConnections} connections`,
+      this.engine.nextId(),
+      undefined,
+      isLoopback(plainAddress(connection.address)),
+    );
+    const answer = renderReply(this.engine, reply, reply.headers ?? [], { closes: true, minor: 1, withoutBody: false });
+    connection.writeHead(answer.head, answer.body);
+    connection.shutdown();
+  }
+
+  /** At most once a second: under a flood of connections one line says it all. */
+  private report(plan: ListenerPlan): void {
+    const now = this.engine.thread.clock.now();
+    if (now - this.reportedAt < 1000) return;
+    this.reportedAt = now;
+    this.engine.thread.emit("connections_over_limit", { listener: plan.name, limit: this.maxConnections });
+  }
+}
+
+/** Reads what a refused client still sends, so that no reset overtakes the answer, but not for long. */
+class Refused implements ConnectionOwner {
+  private readonly connection: Connection;
+  private readonly timer: ReturnType<typeof setTimeout>;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+    this.timer = setTimeout(() => connection.destroy(), refusalMs);
+  }
+
+  onData(): void {}
+  onDrain(): void {}
+
+  onEnd(): void {
+    this.connection.end();
+  }
+
+  onClose(): void {
+    clearTimeout(this.timer);
+  }
+}

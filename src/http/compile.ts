@@ -1,0 +1,167 @@
+/** Compiles a listener's configuration into its plan: routes, filters in their order, counters. */
+import { inRanges } from "../config/cidr.ts";
+import type { Limits, Listener, Route, RouteAction, RouteTimeouts } from "../config/schema.ts";
+import { type Counter, type Filter, type FilterDefinition, phases } from "../contracts.ts";
+import { errorCode, UserError } from "../errors.ts";
+import { inbound } from "../inbound/accept.ts";
+import { outbound } from "../outbound/capture.ts";
+import { buildChain } from "./chain.ts";
+import type { Engine } from "./engine.ts";
+import { compileMatch } from "./match.ts";
+import type { Action, ListenerPlan, RoutePlan } from "./plan.ts";
+
+/** How drop-ins are found; the generated registry, or a test's own. */
+export type FilterRegistry = Readonly<Record<string, () => Promise<{ default: FilterDefinition }>>>;
+
+export interface Compiled {
+  readonly plan: ListenerPlan;
+  /** Every filter that was made for it, to be closed when the plan is replaced. */
+  readonly filters: readonly Filter[];
+}
+
+/** @throws UserError when a filter or a body file cannot be had */
+export async function compileListener(
+  engine: Engine,
+  listener: Listener,
+  limits: Limits,
+  registry: FilterRegistry,
+): Promise<Compiled> {
+  const workshop = new FilterWorkshop(engine, listener, registry);
+  try {
+    const routes: RoutePlan[] = [];
+    for (const route of listener.routes) routes.push(await compileRoute(engine, listener, route, workshop));
+    const plan = await listenerPlan(engine, listener, limits, routes, workshop);
+    return { plan, filters: workshop.made };
+  } catch (error) {
+    for (const filter of workshop.made) filter.close?.();
+    throw error;
+  }
+}
+
+async function listenerPlan(
+  engine: Engine,
+  listener: Listener,
+  limits: Limits,
+  routes: RoutePlan[],
+  workshop: FilterWorkshop,
+): Promise<ListenerPlan> {
+  const { metrics } = engine.thread;
+  const labels = { direction: listener.direction, listener: listener.name };
+  return {
+    name: listener.name,
+    direction: listener.direction,
+    manner: listener.direction === "inbound" ? inbound : outbound,
+    limits: { headBytes: limits.headBytes, headFields: limits.headFields },
+    headTimeout: orNever(listener.timeouts.headMs),
+    keepAliveTimeout: orNever(listener.timeouts.keepAliveMs),
+    trusts: (address) => inRanges(address, listener.trust),
+    routes,
+    fallback: {
+      name: "-",
+      matches: () => true,
+      action: { kind: "refuse", code: "no_route" },
+      chain: buildChain(await workshop.filters(listener.policies)),
+      timeouts: timeouts(listener.timeouts),
+      maxBodyBytes: listener.maxBodyBytes,
+      requests: requestCounters(engine, listener, "-"),
+    },
+    retired: false,
+    connections: metrics.gauge("outrigger_connections", labels),
+    duration: metrics.histogram("outrigger_request_duration_seconds", labels),
+    receivedBytes: metrics.counter("outrigger_received_bytes_total", labels),
+    sentBytes: metrics.counter("outrigger_sent_bytes_total", labels),
+  };
+}
+
+async function compileRoute(
+  engine: Engine,
+  listener: Listener,
+  route: Route,
+  workshop: FilterWorkshop,
+): Promise<RoutePlan> {
+  return {
+    name: route.name,
+    matches: compileMatch(route.match),
+    action: await compileAction(engine, route.action),
+    chain: buildChain(await workshop.filters(route.policies)),
+    timeouts: timeouts(route.timeouts),
+    maxBodyBytes: route.maxBodyBytes,
+    requests: requestCounters(engine, listener, route.name),
+  };
+}
+
+async function compileAction(engine: Engine, action: RouteAction): Promise<Action> {
+  if (action.kind === "forward") return { kind: "forward", pool: engine.pool(action.to.host, action.to.port) };
+  const { status, headers, body } = action.respond;
+  if (body === undefined) return { kind: "respond", reply: { status, headers } };
+  return {
+    kind: "respond",
+    reply: { status, headers, body: "text" in body ? new TextEncoder().encode(body.text) : await readBody(body.file) },
+  };
+}
+
+/** The file is read here and kept: a request must not wait for a disk, and a reload sees changes. */
+async function readBody(file: string): Promise<Uint8Array> {
+  try {
+    return await Bun.file(file).bytes();
+  } catch (error) {
+    throw new UserError(
+      `cannot read the body file ${file}: ${errorCode(error) ?? error}; make it readable or write the body into the configuration`,
+      1,
+    );
+  }
+}
+
+function timeouts(given: RouteTimeouts): RoutePlan["timeouts"] {
+  return { connect: given.connectMs, response: given.responseMs, request: given.requestMs, idle: given.idleMs };
+}
+
+function orNever(delayMs: number): number {
+  return delayMs === 0 ? Number.POSITIVE_INFINITY : delayMs;
+}
+
+function requestCounters(engine: Engine, listener: Listener, route: string): Counter[] {
+  const { direction, name } = listener;
+  return ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].map((kind) =>
+    engine.thread.metrics.counter("outrigger_requests_total", { direction, listener: name, route, class: kind }),
+  );
+}
+
+/** Makes the filters of one listener; routes that share a policy share its filter. */
+class FilterWorkshop {
+  readonly made: Filter[] = [];
+  private readonly engine: Engine;
+  private readonly listener: Listener;
+  private readonly registry: FilterRegistry;
+  private readonly known = new Map<unknown, Filter>();
+
+  constructor(engine: Engine, listener: Listener, registry: FilterRegistry) {
+    this.engine = engine;
+    this.listener = listener;
+    this.registry = registry;
+  }
+
+  /** The filters of these policies, in the order in which they run: by phase, then by their own number. */
+  async filters(policies: Readonly<Record<string, unknown>>): Promise<Filter[]> {
+    const found: { definition: FilterDefinition; options: unknown }[] = [];
+    for (const [name, options] of Object.entries(policies)) {
+      found.push({ definition: (await this.registry[name]!()).default, options });
+    }
+    found.sort(
+      (a, b) =>
+        phases.indexOf(a.definition.phase) - phases.indexOf(b.definition.phase) ||
+        a.definition.order - b.definition.order,
+    );
+    return Promise.all(found.map(({ definition, options }) => this.make(definition, options)));
+  }
+
+  private async make(definition: FilterDefinition, options: unknown): Promise<Filter> {
+    const known = this.known.get(options);
+    if (known !== undefined && typeof options === "object") return known;
+    const { direction, name } = this.listener;
+    const filter = await definition.create(options, { ...this.engine.thread, direction, listener: name });
+    this.made.push(filter);
+    this.known.set(options, filter);
+    return filter;
+  }
+}

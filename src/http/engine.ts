@@ -1,0 +1,69 @@
+/** What all exchanges of one thread share. */
+import type { Counter, Thread } from "../contracts.ts";
+import { type FailureCode, failures } from "../errors.ts";
+import { TimerWheel } from "../net/wheel.ts";
+import { Pool } from "./pool.ts";
+
+export class Engine {
+  readonly thread: Thread;
+  readonly wheel: TimerWheel;
+  /** From now on answers say `Connection: close`. */
+  announcing = false;
+  /** New requests are refused: memory is short. */
+  overloaded = false;
+  activeExchanges = 0;
+  private readonly failureCounters = new Map<FailureCode, Counter>();
+  private readonly pools = new Map<string, Pool>();
+  private readonly idPrefix: string;
+  private sequence = 0;
+  private dateText = "";
+  private dateSecond = -1;
+
+  constructor(thread: Thread, worker = 0) {
+    this.thread = thread;
+    this.wheel = new TimerWheel(thread.clock);
+    for (const code of Object.keys(failures) as FailureCode[]) {
+      this.failureCounters.set(code, thread.metrics.counter("outrigger_failures_total", { code }));
+    }
+    // The worker's number comes first, so that a question about an id goes to one thread only.
+    const seed = Math.floor(thread.random() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, "0");
+    this.idPrefix = `${worker.toString(16)}-${Math.floor(thread.clock.wall() / 1000).toString(16)}${seed}-`;
+  }
+
+  /** A request id that no other process or thread makes. */
+  nextId(): string {
+    return this.idPrefix + (++this.sequence).toString(16);
+  }
+
+  /** The pool of an address; kept over reloads, so that connections are, too. */
+  pool(host: string, port: number): Pool {
+    const key = `${host} ${port}`;
+    let pool = this.pools.get(key);
+    if (pool === undefined) {
+      pool = new Pool(host, port, this.wheel);
+      this.pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  countFailure(code: FailureCode): void {
+    this.failureCounters.get(code)!.add(1);
+  }
+
+  /** The value of a Date field (RFC 9110 section 6.6.1), made once a second. */
+  date(): string {
+    const second = Math.floor(this.thread.clock.wall() / 1000);
+    if (second !== this.dateSecond) {
+      this.dateSecond = second;
+      this.dateText = new Date(second * 1000).toUTCString();
+    }
+    return this.dateText;
+  }
+
+  stop(): void {
+    for (const pool of this.pools.values()) pool.close();
+    this.wheel.stop();
+  }
+}

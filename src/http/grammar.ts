@@ -1,0 +1,50 @@
+/** The characters of HTTP: RFC 9110 section 5.6.2 (tokens), 5.5 (values), RFC 3986 section 3.2 (authority). */
+
+/** What a character below 0x100 may be; bits are or-ed. */
+export const TOKEN = 1;
+export const VALUE = 2;
+export const TARGET = 4;
+
+export const kinds = new Uint8Array(256);
+
+for (const character of "!#$%&'*+-.^_`|~0123456789") kinds[character.charCodeAt(0)]! |= TOKEN;
+for (let i = 0; i < 26; i++) {
+  kinds[65 + i]! |= TOKEN;
+  kinds[97 + i]! |= TOKEN;
+}
+kinds[9]! |= VALUE;
+for (let i = 0x20; i < 0x100; i++) if (i !== 0x7f) kinds[i]! |= VALUE;
+// A fragment has no place in a request target (RFC 9112 section 3.2), and raw non-ASCII bytes are read differently by every server.
+for (let i = 0x21; i < 0x7f; i++) if (i !== 0x23) kinds[i]! |= TARGET;
+
+/** True when every character of `text` is of that kind, and there is at least one. */
+export function isAll(text: string, kind: number): boolean {
+  if (text.length === 0) return false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0xff || (kinds[code]! & kind) === 0) return false;
+  }
+  return true;
+}
+
+const authority = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]+)(?::([0-9]{1,5}))?$/;
+
+/** The last value that was found good: nearly all requests name the same host. */
+let lastAuthority = "";
+
+/** A Host value: a name or address with an optional port. An empty one names nothing and is refused. */
+export function isAuthority(text: string): boolean {
+  if (text === lastAuthority && text !== "") return true;
+  const match = authority.exec(text);
+  const good = match !== null && (match[1] === undefined || Number(match[1]) <= 65535);
+  if (good) lastAuthority = text;
+  return good;
+}
+
+/** Compares bytes from `start` with a lower-case field name of letters and hyphens; the length is known to fit. */
+export function isName(bytes: Uint8Array, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    if ((bytes[start + i]! | 0x20) !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,314 @@
+/**
+ * Reads the head of a message: start line and fields, strictly (RFC 9112 sections 2–6, 11).
+ *
+ *   GET /a HTTP/1.1\r\n          start line
+ *   Host: x\r\n                  fields: kept as text, looked up when asked for
+ *   \r\n                         end
+ *
+ * The scan goes left to right and stops at the first fault, so that the verdict on a head does not
+ * depend on how its bytes were cut into packets. Nothing is repaired: what is ambiguous is refused.
+ */
+import type { FailureCode } from "../errors.ts";
+import { isName, kinds, TOKEN, VALUE } from "./grammar.ts";
+
+/** A head that is not accepted, and why. */
+export class Refusal {
+  readonly code: FailureCode;
+  readonly detail: string;
+  constructor(code: FailureCode, detail: string) {
+    this.code = code;
+    this.detail = detail;
+  }
+}
+
+export interface HeadLimits {
+  /** Bytes of start line and fields together. */
+  readonly headBytes: number;
+  readonly headFields: number;
+}
+
+const CR = 13;
+const LF = 10;
+const SP = 32;
+const TAB = 9;
+const COLON = 58;
+
+/** Fifteen digits are still an exact number. */
+const decimal = /^[0-9]{1,15}$/;
+
+const nothing = new Uint8Array(0);
+
+/** What both kinds of head have: fields as text, and the few the engine must understand. */
+export abstract class Head {
+  /** The head's characters, one per byte; may go on after the head's end. */
+  text = "";
+  /** The same as bytes, of which `limit` may be looked at. Empty once the head was read, so that it holds no buffer. */
+  protected bytes: Uint8Array = nothing;
+  protected limit = 0;
+  /** Minor version: 0 or 1. */
+  minor = 1;
+  fieldsStart = 0;
+  /** Index of the empty line's CRLF: fields are `text.slice(fieldsStart, fieldsEnd)`. */
+  fieldsEnd = 0;
+  /** Bytes the head takes, the empty line included. */
+  length = 0;
+  /** Declared bytes of body; -1 when not declared. */
+  contentLength = -1;
+  chunked = false;
+  /** `Connection: close` was there. */
+  saysClose = false;
+  /** `Connection: keep-alive` was there. */
+  saysKeepAlive = false;
+  /** Lines that concern this hop only and are not sent on: pairs of start and end, in order. */
+  cuts: number[] | null = null;
+  /** Names listed in `Connection`, lower case, without close and keep-alive. */
+  protected nominated: string[] | null = null;
+  private fieldCount = 0;
+
+  protected abstract readonly badHead: FailureCode;
+  protected abstract readonly tooLarge: FailureCode;
+
+  /** Fields of one kind of head only. */
+  protected abstract note(start: number, nameEnd: number, lineEnd: number): Refusal | undefined;
+
+  protected cut(start: number, end: number): undefined {
+    this.cuts ??= [];
+    this.cuts.push(start, end);
+    return undefined;
+  }
+
+  /** Scans fields; undefined when more bytes are needed. */
+  protected scanFields(limits: HeadLimits): this | Refusal | undefined {
+    const { bytes, limit } = this;
+    let position = this.fieldsStart;
+    // Bytes, not characters, are looked at here: a typed array is read at half the cost of a string.
+    while (position < limit) {
+      const start = position;
+      if (bytes[position] === CR) return this.finish(position);
+      while (position < limit && (kinds[bytes[position]!]! & TOKEN) !== 0) position++;
+      if (position === limit) return undefined;
+      if (bytes[position] !== COLON || position === start) return this.badName(start, position);
+      const nameEnd = position++;
+      while (position < limit && (kinds[bytes[position]!]! & VALUE) !== 0) position++;
+      if (position === limit) return undefined;
+      if (bytes[position] !== CR)
+        return new Refusal(this.badHead, `control character in the value of ${this.text.slice(start, nameEnd)}`);
+      if (position + 1 === limit) return undefined;
+      if (bytes[position + 1] !== LF) return new Refusal(this.badHead, "CR without LF");
+      if (++this.fieldCount > limits.headFields) return this.tooManyFields(limits, start, nameEnd);
+      const refusal = this.noteField(start, nameEnd, position);
+      if (refusal !== undefined) return refusal;
+      position += 2;
+    }
+    return undefined;
+  }
+
+  private tooManyFields(limits: HeadLimits, start: number, nameEnd: number): Refusal {
+    return new Refusal(
+      this.tooLarge,
+      `more than ${limits.headFields} header fields; ${this.text.slice(start, nameEnd)} is one too many`,
+    );
+  }
+
+  private badName(start: number, position: number): Refusal {
+    const code = this.bytes[position];
+    if (position === start && (code === SP || code === TAB))
+      return new Refusal(this.badHead, "folded header line (obs-fold)");
+    if (code === SP || code === TAB) return new Refusal(this.badHead, "white space before the colon of a header field");
+    if (code === LF || code === CR)
+      return new Refusal(this.badHead, "header line without a colon, or a line end that is not CRLF");
+    return new Refusal(this.badHead, "character that is not allowed in a header name");
+  }
+
+  /** Looks at the few fields that matter here; the first letter sorts out nearly all others. */
+  private noteField(start: number, nameEnd: number, lineEnd: number): Refusal | undefined {
+    const { bytes } = this;
+    const length = nameEnd - start;
+    switch (bytes[start]! | 0x20) {
+      case 99: // c
+        if (length === 10 && isName(bytes, start, "connection"))
+          return this.noteConnection(this.value(nameEnd, lineEnd), start, lineEnd + 2);
+        if (length === 14 && isName(bytes, start, "content-length"))
+          return this.noteLength(this.value(nameEnd, lineEnd));
+        return undefined;
+      case 107: // k
+        if (length === 10 && isName(bytes, start, "keep-alive"))
+          return this.noteKeepAlive(this.value(nameEnd, lineEnd), start, lineEnd + 2);
+        return undefined;
+      case 112: // p
+        if (length === 16 && isName(bytes, start, "proxy-connection")) this.cut(start, lineEnd + 2);
+        return undefined;
+      case 116: // t
+        if (length === 2 && isName(bytes, start, "te")) this.cut(start, lineEnd + 2);
+        if (length === 17 && isName(bytes, start, "transfer-encoding"))
+          return this.noteCoding(this.value(nameEnd, lineEnd));
+        return undefined;
+      case 117: // u
+        if (length === 7 && isName(bytes, start, "upgrade")) this.cut(start, lineEnd + 2);
+        return undefined;
+      default:
+        return this.note(start, nameEnd, lineEnd);
+    }
+  }
+
+  /** The value between colon and line end, without white space around it. */
+  protected value(nameEnd: number, lineEnd: number): string {
+    const { bytes } = this;
+    let from = nameEnd + 1;
+    let to = lineEnd;
+    while (from < to && (bytes[from] === SP || bytes[from] === TAB)) from++;
+    while (to > from && (bytes[to - 1] === SP || bytes[to - 1] === TAB)) to--;
+    return this.text.slice(from, to);
+  }
+
+  protected noteKeepAlive(_value: string, start: number, end: number): undefined {
+    return this.cut(start, end);
+  }
+
+  private noteConnection(value: string, start: number, end: number): undefined {
+    this.cut(start, end);
+    if (value === "keep-alive") {
+      this.saysKeepAlive = true; // what browsers and most clients send
+      return;
+    }
+    for (const part of value.toLowerCase().split(",")) {
+      const token = part.trim();
+      if (token === "close") this.saysClose = true;
+      else if (token === "keep-alive") this.saysKeepAlive = true;
+      else if (token !== "") {
+        this.nominated ??= [];
+        this.nominated.push(token);
+      }
+    }
+  }
+
+  /** RFC 9112 section 6.3: one line, digits only; even equal repetitions are refused. */
+  private noteLength(value: string): Refusal | undefined {
+    if (this.contentLength !== -1) return new Refusal(this.badFraming, "Content-Length more than once");
+    if (!decimal.test(value)) return new Refusal(this.badFraming, "Content-Length is not a number");
+    this.contentLength = Number(value);
+    return undefined;
+  }
+
+  private noteCoding(value: string): Refusal | undefined {
+    if (this.chunked) return new Refusal(this.badFraming, "Transfer-Encoding more than once");
+    const codings = value.toLowerCase().split(",");
+    if (codings.length > 1 && codings.filter((coding) => coding.trim() === "chunked").length > 1) {
+      return new Refusal(this.badFraming, "chunked more than once");
+    }
+    if (value.toLowerCase() !== "chunked")
+      return new Refusal(this.unknownCoding, "Transfer-Encoding is not exactly chunked");
+    this.chunked = true;
+    return undefined;
+  }
+
+  protected abstract readonly badFraming: FailureCode;
+  protected abstract readonly unknownCoding: FailureCode;
+  protected abstract conclude(): Refusal | undefined;
+
+  private finish(position: number): this | Refusal | undefined {
+    if (position + 1 >= this.limit) return undefined;
+    if (this.bytes[position + 1] !== LF) return new Refusal(this.badHead, "CR without LF");
+    this.fieldsEnd = position;
+    this.length = position + 2;
+    if (this.nominated !== null) this.cutNominated(this.nominated);
+    this.bytes = nothing;
+    return this.conclude() ?? this;
+  }
+
+  /** Removes the fields that `Connection` names, but never framing or Host, whose loss would change the message. */
+  private cutNominated(names: string[]): void {
+    for (const line of fieldLines(this)) {
+      const name = this.text.slice(line.start, line.nameEnd).toLowerCase();
+      if (name === "host" || name === "content-length" || name === "transfer-encoding") continue;
+      if (names.includes(name)) this.cut(line.start, line.end);
+    }
+    this.cuts = orderedCuts(this.cuts);
+  }
+}
+
+/** Cuts in order and without overlaps, as `keptFields` needs them. */
+export function orderedCuts(cuts: number[] | null): number[] | null {
+  if (cuts === null) return null;
+  const ends = new Map<number, number>();
+  for (let i = 0; i < cuts.length; i += 2) ends.set(cuts[i]!, cuts[i + 1]!);
+  return [...ends].sort((a, b) => a[0] - b[0]).flat();
+}
+
+/** The field lines that go on, each with its CRLF. */
+export function keptFields(head: Head): string {
+  const { text, cuts, fieldsStart, fieldsEnd } = head;
+  if (cuts === null) return text.slice(fieldsStart, fieldsEnd);
+  let kept = "";
+  let position = fieldsStart;
+  for (let i = 0; i < cuts.length; i += 2) {
+    if (cuts[i]! > position) kept += text.slice(position, cuts[i]!);
+    position = cuts[i + 1]!;
+  }
+  return position < fieldsEnd ? kept + text.slice(position, fieldsEnd) : kept;
+}
+
+export interface FieldLine {
+  readonly start: number;
+  readonly nameEnd: number;
+  /** After the CRLF. */
+  readonly end: number;
+}
+
+/** Every field line of a scanned head. */
+export function* fieldLines(head: Head): Generator<FieldLine> {
+  let start = head.fieldsStart;
+  while (start < head.fieldsEnd) {
+    const end = head.text.indexOf("\r\n", start) + 2;
+    yield { start, nameEnd: head.text.indexOf(":", start), end };
+    start = end;
+  }
+}
+
+/** True for a line that is not sent on. */
+export function isCut(head: Head, start: number): boolean {
+  const { cuts } = head;
+  if (cuts === null) return false;
+  for (let i = 0; i < cuts.length; i += 2) if (cuts[i] === start) return true;
+  return false;
+}
+
+/** The value of the first field of that lower-case name, joined with further ones (RFC 9110 section 5.3). */
+export function findField(head: Head, name: string): string | undefined {
+  const { text, fieldsEnd } = head;
+  let found: string | undefined;
+  let start = head.fieldsStart;
+  while (start < fieldsEnd) {
+    const nameEnd = text.indexOf(":", start);
+    const end = text.indexOf("\r\n", nameEnd);
+    if (nameEnd - start === name.length && text.slice(start, nameEnd).toLowerCase() === name && !isCut(head, start)) {
+      const value = text.slice(nameEnd + 1, end).trim();
+      found = found === undefined ? value : `${found}, ${value}`;
+    }
+    start = end + 2;
+  }
+  return found;
+}
+
+const firstLook = 4096;
+
+/** A scanner of one kind of head, new for every look. */
+interface Scanner<H> {
+  scan(bytes: Uint8Array, text: string, limits: HeadLimits): H | Refusal | undefined;
+}
+
+/** Bodies may follow, so a few KiB are turned into text first, and all that may be head only if needed. */
+export function readHead<H>(
+  bytes: Buffer,
+  limits: HeadLimits,
+  make: new () => Scanner<H>,
+  tooLarge: FailureCode,
+): H | Refusal | undefined {
+  const most = Math.min(bytes.length, limits.headBytes);
+  const first = Math.min(most, firstLook);
+  const outcome = new make().scan(bytes, bytes.toString("latin1", 0, first), limits);
+  if (outcome !== undefined) return outcome;
+  const second = first < most ? new make().scan(bytes, bytes.toString("latin1", 0, most), limits) : undefined;
+  if (second !== undefined || bytes.length < limits.headBytes) return second;
+  return new Refusal(tooLarge, `head larger than ${limits.headBytes} bytes`);
+}

@@ -1,0 +1,12 @@
+/** What differs between requests in and calls out; `inbound/accept` and `outbound/capture` are the two. */
+import type { HttpExchange } from "./exchange.ts";
+import type { RequestHead } from "./request-head.ts";
+
+export interface Manner {
+  /** Called once per request, before anything looks at its fields. */
+  receive(head: RequestHead, trusted: boolean): void;
+  /** Field lines that are the same for every request of a connection from that address. */
+  connectionLines(address: string): string;
+  /** The fields that go to the upstream, each with its CRLF. `authority` is where they go. */
+  requestFields(x: HttpExchange, authority: string): string;
+}

@@ -1,0 +1,72 @@
+/** What a listener does with an exchange: compiled from the configuration once, replaced whole by a reload. */
+import type { Counter, Direction, Exchange, Filter, Gauge, Histogram, Reply } from "../contracts.ts";
+import type { FailureCode } from "../errors.ts";
+import type { HeadLimits } from "./head.ts";
+import type { Manner } from "./manner.ts";
+import type { Pool } from "./pool.ts";
+
+/** All in milliseconds; 0 switches a limit off. */
+export interface RouteTimeouts {
+  /** Until the upstream accepted a connection. */
+  readonly connect: number;
+  /** From the whole request sent to the answer's head. */
+  readonly response: number;
+  /** The whole exchange. */
+  readonly request: number;
+  /** Without a byte in either direction. */
+  readonly idle: number;
+}
+
+/** The configured filters of a route, by hook, in the order in which they run. */
+export interface Chain {
+  readonly request: readonly Filter[];
+  readonly response: readonly Filter[];
+  readonly requestBody: readonly Filter[];
+  readonly responseBody: readonly Filter[];
+  readonly attempt: readonly Filter[];
+  readonly done: readonly Filter[];
+}
+
+/** An answer from the configuration, with its body at hand. */
+export interface FixedReply extends Reply {
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+export type Action =
+  | { readonly kind: "forward"; readonly pool: Pool }
+  | { readonly kind: "respond"; readonly reply: FixedReply }
+  | { readonly kind: "refuse"; readonly code: FailureCode };
+
+export interface RoutePlan {
+  readonly name: string;
+  readonly matches: (x: Exchange) => boolean;
+  readonly action: Action;
+  readonly chain: Chain;
+  readonly timeouts: RouteTimeouts;
+  /** Bytes of request body; 0 means unlimited. */
+  readonly maxBodyBytes: number;
+  /** By hundreds of the status: `[1]` counts 1xx … `[5]` counts 5xx. */
+  readonly requests: readonly Counter[];
+}
+
+export interface ListenerPlan {
+  readonly name: string;
+  readonly direction: Direction;
+  readonly manner: Manner;
+  readonly limits: HeadLimits;
+  /** Milliseconds until the request head is complete, from its first byte or the connection's start. */
+  readonly headTimeout: number;
+  /** Milliseconds an idle connection is kept. */
+  readonly keepAliveTimeout: number;
+  /** True for peers whose claims about the client are believed. */
+  readonly trusts: (address: string) => boolean;
+  readonly routes: readonly RoutePlan[];
+  /** For exchanges that match no route, or whose head is refused. */
+  readonly fallback: RoutePlan;
+  /** The listener is gone: answers on its remaining connections end them. */
+  readonly retired: boolean;
+  readonly connections: Gauge;
+  readonly duration: Histogram;
+  readonly receivedBytes: Counter;
+  readonly sentBytes: Counter;
+}

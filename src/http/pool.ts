@@ -1,0 +1,83 @@
+/** The idle connections of one upstream address, last used first. */
+import type { TimerWheel } from "../net/wheel.ts";
+import { UpstreamConnection, type UpstreamUser } from "./upstream.ts";
+
+/**
+ * How long an idle connection is trusted: upstreams close theirs after 5 s (Node) or more, and a request
+ * sent while they do is lost, so ours go well before (linkerd's value; traffic.md D9).
+ */
+const idleMs = 3000;
+/** A request that must not be sent twice goes only on a connection used this recently, or on a new one. */
+const freshMs = 1000;
+
+const safeMethods = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+
+/** True when sending the request a second time changes nothing more (RFC 9110 section 9.2.2). */
+export function isIdempotent(method: string): boolean {
+  return method === "GET" || safeMethods.has(method);
+}
+
+export class Pool {
+  /** `host:port`, for people. */
+  readonly name: string;
+  /** As a Host field carries it: without the port of the scheme, as some servers compare it as text. */
+  readonly authority: string;
+  readonly wheel: TimerWheel;
+  private readonly port: number;
+  private readonly idle: UpstreamConnection[] = [];
+  private addresses: string[];
+
+  constructor(host: string, port: number, wheel: TimerWheel) {
+    this.name = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    this.authority = port === 80 ? this.name.slice(0, -3) : this.name;
+    this.port = port;
+    this.wheel = wheel;
+    // An app may listen on one family only; the one that answered is asked first from then on.
+    this.addresses = host === "localhost" ? ["127.0.0.1", "::1"] : [host];
+  }
+
+  /** An idle connection, assigned to the user; undefined when none is good enough for the method. */
+  take(user: UpstreamUser): UpstreamConnection | undefined {
+    const up = this.idle.at(-1);
+    if (up === undefined) return undefined;
+    if (!isIdempotent(user.requestMethod) && this.wheel.now - up.idleSince > freshMs) return undefined;
+    this.idle.pop();
+    up.assign(user);
+    return up;
+  }
+
+  /** A new connection; `user.onConnected` or `user.onUpstreamFailure` follows. */
+  connect(user: UpstreamUser, timeoutMs: number): UpstreamConnection {
+    const up = new UpstreamConnection(this, user);
+    up.connect(this.addresses, this.port, timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY);
+    return up;
+  }
+
+  /** @internal back from a complete exchange; `keepAliveSeconds` is what the upstream announced, or -1 */
+  put(up: UpstreamConnection, keepAliveSeconds: number): void {
+    const announced = keepAliveSeconds < 0 ? idleMs : (keepAliveSeconds - 1) * 1000;
+    if (announced <= 0) {
+      up.abandon();
+      return;
+    }
+    this.idle.push(up);
+    this.wheel.set(up, Math.min(idleMs, announced));
+  }
+
+  /** @internal an idle connection closed */
+  forget(up: UpstreamConnection): void {
+    const at = this.idle.lastIndexOf(up);
+    if (at !== -1) this.idle.splice(at, 1);
+  }
+
+  /** @internal */
+  connected(address: string): void {
+    if (this.addresses[0] === address) return;
+    this.addresses = [address, ...this.addresses.filter((other) => other !== address)];
+  }
+
+  /** Closes every idle connection. */
+  close(): void {
+    for (const up of [...this.idle]) up.abandon();
+  }
+}

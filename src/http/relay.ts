@@ -1,0 +1,48 @@
+/** How an answer is framed towards the client, and the head that says so (RFC 9112 section 6). */
+import type { BodyForm } from "./body.ts";
+import { type HttpExchange, ResponseFields } from "./exchange.ts";
+import { keptFields } from "./head.ts";
+import { connectionLine } from "./respond.ts";
+import type { ResponseHead } from "./response-head.ts";
+import type { UpstreamConnection } from "./upstream.ts";
+
+export interface Framing {
+  readonly head: string;
+  readonly form: BodyForm;
+  /** Content is sent under the chunked coding that we write. */
+  readonly chunked: boolean;
+}
+
+/** True when head and body can leave exactly as they came, in one piece. */
+export function goesAsItCame(x: HttpExchange, head: ResponseHead): boolean {
+  if (head.cuts !== null || head.minor === 0 || x.head.minor === 0 || x.closes) return false;
+  if (x.answer?.edited === true) return false;
+  return x.plan.chain.responseBody.length === 0 && !mustDropFraming(x, head);
+}
+
+export function answerFraming(x: HttpExchange, head: ResponseHead, up: UpstreamConnection): Framing {
+  const filtered = x.plan.chain.responseBody.length > 0;
+  const asItComes = up.bodyDone || (!filtered && (head.contentLength >= 0 || (head.chunked && x.head.minor === 1)));
+  if (asItComes && !mustDropFraming(x, head)) return { head: headText(x, head, ""), form: "wire", chunked: false };
+  if (head.contentLength >= 0 || head.chunked) fieldsOf(x, head).dropFraming();
+  if (up.bodyDone) return { head: headText(x, head, ""), form: "wire", chunked: false };
+  const chunked = x.head.minor === 1;
+  if (!chunked) x.closes = true; // HTTP/1.0 has no other way to say where a body of unknown length ends
+  return { head: headText(x, head, chunked ? "transfer-encoding: chunked\r\n" : ""), form: "content", chunked };
+}
+
+/** Answers without a body must not announce a chunked one, and HTTP/1.0 does not know the word. */
+function mustDropFraming(x: HttpExchange, head: ResponseHead): boolean {
+  if (head.chunked && (x.head.minor === 0 || head.status === 304)) return true;
+  return head.status === 204 && (head.chunked || head.contentLength >= 0);
+}
+
+function fieldsOf(x: HttpExchange, head: ResponseHead): ResponseFields {
+  x.answer ??= new ResponseFields(head.status, head.reason, head);
+  return x.answer;
+}
+
+function headText(x: HttpExchange, head: ResponseHead, framing: string): string {
+  const fields = x.answer === undefined ? keptFields(head) : x.answer.fieldText();
+  return `HTTP/1.1 ${head.status} ${head.reason}\r\n${fields}${framing}${connectionLine(x.closes, x.head.minor)}\r\n`;
+}

@@ -1,0 +1,189 @@
+/** The head of a request: request line, Host, and what a client claims about itself. */
+import { isAuthority, isName, kinds, TARGET, TOKEN } from "./grammar.ts";
+import { Head, type HeadLimits, orderedCuts, Refusal, readHead } from "./head.ts";
+
+const SP = 32;
+const SLASH = 47;
+
+export class RequestHead extends Head {
+  method = "";
+  /** In origin form, or `*`. */
+  target = "";
+  /** The Host field's value, or the authority of an absolute-form target. */
+  authority = "";
+  /** The target was a whole URL; its authority replaces Host (RFC 9112 section 3.2.2). */
+  absolute = false;
+  hostStart = -1;
+  hostEnd = -1;
+  /** The value of Expect, lower case. */
+  expect = "";
+  /** Lines in which a client says who it is or who it speaks for: kept only from trusted peers. */
+  claims: number[] | null = null;
+  forwardedFor: string | undefined;
+  requestId: string | undefined;
+
+  protected override readonly badHead = "bad_header";
+  protected override readonly tooLarge = "head_too_large";
+  protected override readonly badFraming = "bad_framing";
+  protected override readonly unknownCoding = "unknown_transfer_coding";
+
+  /** True when the client leaves the connection open for a next request. */
+  get keepsAlive(): boolean {
+    return this.minor === 1 ? !this.saysClose : this.saysKeepAlive && !this.saysClose;
+  }
+
+  /** Takes out what the client claims about itself, because its peer is not trusted. */
+  disbelieve(): void {
+    if (this.claims === null) return;
+    this.cuts = orderedCuts(this.cuts === null ? this.claims : [...this.cuts, ...this.claims]);
+    this.claims = null;
+  }
+
+  /** Leaves Host out of the fields, for a direction that writes its own. */
+  cutHost(): void {
+    if (this.hostStart === -1) return;
+    const host = [this.hostStart, this.hostEnd];
+    this.cuts = this.cuts === null ? host : orderedCuts([...this.cuts, ...host]);
+    this.hostStart = -1;
+  }
+
+  protected override note(start: number, nameEnd: number, lineEnd: number): Refusal | undefined {
+    const { bytes } = this;
+    const length = nameEnd - start;
+    switch (bytes[start]! | 0x20) {
+      case 104: // h
+        if (length === 4 && isName(bytes, start, "host"))
+          return this.noteHost(this.value(nameEnd, lineEnd), start, lineEnd + 2);
+        return undefined;
+      case 101: // e
+        if (length === 6 && isName(bytes, start, "expect")) this.noteExpect(this.value(nameEnd, lineEnd).toLowerCase());
+        return undefined;
+      case 102: // f
+        if (length === 9 && isName(bytes, start, "forwarded")) this.claim(start, lineEnd + 2);
+        return undefined;
+      case 120: // x
+        this.noteClaim(start, nameEnd, lineEnd);
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  /** Several lines are one list; every expectation in it counts. */
+  private noteExpect(value: string): void {
+    this.expect = this.expect === "" || this.expect === value ? value : `${this.expect}, ${value}`;
+  }
+
+  private noteClaim(start: number, nameEnd: number, lineEnd: number): void {
+    const { bytes } = this;
+    const length = nameEnd - start;
+    if (length === 12 && isName(bytes, start, "x-request-id")) {
+      this.requestId = this.value(nameEnd, lineEnd);
+      this.claim(start, lineEnd + 2);
+    } else if (length > 12 && isName(bytes, start, "x-forwarded-")) {
+      if (length === 15 && isName(bytes, start, "x-forwarded-for")) {
+        const value = this.value(nameEnd, lineEnd);
+        this.forwardedFor = this.forwardedFor === undefined ? value : `${this.forwardedFor}, ${value}`;
+      }
+      this.claim(start, lineEnd + 2);
+    }
+  }
+
+  private claim(start: number, end: number): void {
+    this.claims ??= [];
+    this.claims.push(start, end);
+  }
+
+  private noteHost(host: string, start: number, end: number): Refusal | undefined {
+    if (this.hostStart !== -1) return new Refusal("bad_host", "Host more than once");
+    if (!isAuthority(host)) return new Refusal("bad_host", "Host is not a host name with an optional port");
+    this.hostStart = start;
+    this.hostEnd = end;
+    if (this.authority === "") this.authority = host;
+    return undefined;
+  }
+
+  protected override conclude(): Refusal | undefined {
+    if (this.hostStart === -1 && this.minor === 1) return new Refusal("bad_host", "Host is missing");
+    if (this.chunked && this.contentLength !== -1)
+      return new Refusal("bad_framing", "both Content-Length and Transfer-Encoding");
+    if (this.chunked && this.minor === 0) return new Refusal("bad_framing", "Transfer-Encoding in HTTP/1.0");
+    if (this.expect !== "" && this.expect !== "100-continue")
+      return new Refusal("expectation_failed", "Expect is not 100-continue");
+    return undefined;
+  }
+
+  /** @internal */
+  scan(bytes: Uint8Array, text: string, limits: HeadLimits): RequestHead | Refusal | undefined {
+    this.bytes = bytes;
+    this.text = text;
+    this.limit = text.length;
+    const refusal = this.scanRequestLine();
+    if (refusal === null) return undefined;
+    return refusal ?? this.scanFields(limits);
+  }
+
+  /** Null when more bytes are needed. */
+  private scanRequestLine(): Refusal | null | undefined {
+    const { bytes, text, limit } = this;
+    let position = 0;
+    while (position < limit && (kinds[bytes[position]!]! & TOKEN) !== 0) position++;
+    if (position === limit) return null;
+    if (position === 0 || bytes[position] !== SP)
+      return new Refusal("bad_request_line", "the method is not a token followed by one space");
+    const methodEnd = position++;
+    while (position < limit && (kinds[bytes[position]!]! & TARGET) !== 0) position++;
+    if (position === limit) return null;
+    if (position === methodEnd + 1 || bytes[position] !== SP)
+      return new Refusal(
+        "bad_request_line",
+        "the target has characters that must be percent-encoded, or is not followed by one space",
+      );
+    const refusal = this.scanVersion(position + 1);
+    if (refusal !== undefined) return refusal;
+    this.fieldsStart = position + 11;
+    this.method = text.slice(0, methodEnd);
+    return this.noteTarget(text.slice(methodEnd + 1, position));
+  }
+
+  private scanVersion(start: number): Refusal | null | undefined {
+    const version = this.text.slice(start, start + 10);
+    if (version === "HTTP/1.1\r\n") return undefined;
+    if (version === "HTTP/1.0\r\n") {
+      this.minor = 0;
+      return undefined;
+    }
+    return versionFault(version);
+  }
+
+  private noteTarget(target: string): Refusal | undefined {
+    this.target = target;
+    if (this.method === "CONNECT") return new Refusal("connect_refused", "CONNECT");
+    if (target.charCodeAt(0) === SLASH) return undefined;
+    if (target === "*" && this.method === "OPTIONS") return undefined;
+    const absolute = /^http:\/\/([^/?]+)([/?].*)?$/i.exec(target);
+    if (absolute === null || !isAuthority(absolute[1]!))
+      return new Refusal("bad_request_line", "the target is neither a path, an http URL, nor * with OPTIONS");
+    this.absolute = true;
+    this.authority = absolute[1]!;
+    // RFC 9112 section 3.2.4: a URL without a path asks about the server itself.
+    const rest = absolute[2] ?? (this.method === "OPTIONS" ? "*" : "/");
+    this.target = rest.startsWith("?") ? `/${rest}` : rest;
+    return undefined;
+  }
+}
+
+/** Null while the version may still become a good one. */
+function versionFault(version: string): Refusal | null {
+  if ("HTTP/1.1\r\n".startsWith(version) || "HTTP/1.0\r\n".startsWith(version)) return null;
+  const wellFormed = /^HTTP\/[0-9]\.[0-9](\r\n?)?$/.test(version);
+  if (wellFormed && !/^HTTP\/1\.[01]/.test(version))
+    return version.length < 10 ? null : new Refusal("bad_version", `${version.trimEnd()} is not spoken here`);
+  const partial = version.length < 8 && /^HTTP\/[0-9]?\.?$/.test(version);
+  return partial ? null : new Refusal("bad_request_line", "the version is not HTTP/1.0 or HTTP/1.1 followed by CRLF");
+}
+
+/** Reads a request head from the start of `bytes`; undefined when more are needed. */
+export function readRequestHead(bytes: Buffer, limits: HeadLimits): RequestHead | Refusal | undefined {
+  return readHead(bytes, limits, RequestHead, "head_too_large");
+}

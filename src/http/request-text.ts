@@ -1,0 +1,12 @@
+/** The head that goes to an upstream: the client's own fields, minus this hop's, plus what the direction adds. */
+import type { HttpExchange } from "./exchange.ts";
+
+/**
+ * @param authority Host of the upstream
+ * @param reframed true when filters change the body, so that its length is not known beforehand
+ */
+export function requestText(x: HttpExchange, authority: string, reframed: boolean): string {
+  if (reframed) x.dropFraming();
+  const fields = x.session.plan.manner.requestFields(x, authority);
+  return `${x.head.method} ${x.head.target} HTTP/1.1\r\n${fields}${reframed ? "transfer-encoding: chunked\r\n\r\n" : "\r\n"}`;
+}

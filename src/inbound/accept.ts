@@ -1,0 +1,41 @@
+/**
+ * Requests in: what is believed of a client, and what the app is told about it.
+ * Host stays; who the client is, is added; what a client claims about itself counts only from trusted peers.
+ */
+
+import type { HttpExchange } from "../http/exchange.ts";
+import type { Manner } from "../http/manner.ts";
+import type { RequestHead } from "../http/request-head.ts";
+
+export const inbound: Manner = {
+  receive(head: RequestHead, trusted: boolean): void {
+    if (head.absolute) head.cutHost();
+    if (!trusted) head.disbelieve();
+  },
+
+  connectionLines(address: string): string {
+    return `x-forwarded-for: ${address}\r\nx-forwarded-proto: http\r\nvia: 1.1 outrigger\r\nx-request-id: `;
+  },
+
+  requestFields(x: HttpExchange, authority: string): string {
+    const { head, session } = x;
+    if (session.trusted && head.claims !== null) return trustedFields(x) + hostIfAbsent(x, authority);
+    return `${hostIfAbsent(x, authority)}${x.fieldText()}${session.connectionLines}${x.id}\r\n`;
+  },
+};
+
+/** HTTP/1.0 clients may send no Host; an HTTP/1.1 request without one would be refused. */
+function hostIfAbsent(x: HttpExchange, authority: string): string {
+  if (x.head.hostStart !== -1) return "";
+  return `Host: ${x.head.authority === "" ? authority : x.head.authority}\r\n`;
+}
+
+/** A trusted peer's claims go on, and the peer itself is added to the list. */
+function trustedFields(x: HttpExchange): string {
+  const { head, session } = x;
+  const chain = head.forwardedFor;
+  x.setHeader("x-forwarded-for", chain === undefined ? session.peer.address : `${chain}, ${session.peer.address}`);
+  if (x.header("x-forwarded-proto") === undefined) x.setHeader("x-forwarded-proto", x.scheme);
+  x.setHeader("x-request-id", x.id);
+  return `${x.fieldText()}via: 1.1 outrigger\r\n`;
+}

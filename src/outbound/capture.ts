@@ -1,0 +1,18 @@
+/** Calls out: Host is taken from where the call goes, and nothing is added that the app did not say. */
+import type { HttpExchange } from "../http/exchange.ts";
+import type { Manner } from "../http/manner.ts";
+import type { RequestHead } from "../http/request-head.ts";
+
+export const outbound: Manner = {
+  receive(head: RequestHead): void {
+    head.cutHost();
+  },
+
+  connectionLines(): string {
+    return "";
+  },
+
+  requestFields(x: HttpExchange, authority: string): string {
+    return `Host: ${authority}\r\n${x.fieldText()}`;
+  },
+};

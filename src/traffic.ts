@@ -1,0 +1,204 @@
+/**
+ * All listeners of one thread, and their change as one transaction:
+ *
+ *   prepare(config)  compiles plans and binds new addresses; nothing that runs notices
+ *   commit()         swaps every plan in one tick, closes what is gone
+ *   abort()          gives back what prepare took
+ */
+import type { Config, Listener as ListenerConfig } from "./config/schema.ts";
+import type { Direction, Filter, Thread } from "./contracts.ts";
+import { UserError } from "./errors.ts";
+import { Admission } from "./http/admission.ts";
+import { compileListener, type FilterRegistry } from "./http/compile.ts";
+import { Engine } from "./http/engine.ts";
+import type { ListenerPlan } from "./http/plan.ts";
+import { type OwnAnswer, type OwnFailure, type OwnRequest, request } from "./http/request.ts";
+import type { PlanHolder } from "./http/session.ts";
+import { Listener } from "./net/listen.ts";
+import { filters as builtInFilters } from "./registry.gen.ts";
+
+export interface TrafficOptions {
+  /** Connections at once, over all listeners. */
+  readonly maxConnections: number;
+  /** Resident bytes above which new requests are refused; Infinity for no limit. */
+  readonly memoryLimitBytes: number;
+  /** Resident bytes now. */
+  readonly residentBytes?: () => number;
+  readonly registry?: FilterRegistry;
+}
+
+export interface Prepared {
+  commit(): void;
+  abort(): void;
+}
+
+interface Bound {
+  readonly key: string;
+  readonly listener: Listener;
+  readonly holder: PlanHolder;
+  readonly filters: readonly Filter[];
+}
+
+interface Draft extends Bound {
+  readonly plan: ListenerPlan;
+  /** Bound by this preparation, not taken over. */
+  readonly fresh: boolean;
+}
+
+const housekeepingMs = 1000;
+
+export class Traffic {
+  readonly engine: Engine;
+  private readonly admission: Admission;
+  private readonly registry: FilterRegistry;
+  private readonly options: TrafficOptions;
+  private readonly housekeeping: ReturnType<typeof setInterval>;
+  private bound: Bound[] = [];
+  /** Filters of replaced plans: closed when no exchange can use them any more. */
+  private retiredFilters: Filter[] = [];
+
+  constructor(thread: Thread, options: TrafficOptions) {
+    this.engine = new Engine(thread);
+    this.options = options;
+    this.registry = options.registry ?? builtInFilters;
+    this.admission = new Admission(this.engine, options.maxConnections);
+    this.housekeeping = setInterval(() => this.keepHouse(), housekeepingMs);
+  }
+
+  get listeners(): readonly { name: string; direction: Direction; address: string }[] {
+    return this.bound.map(({ holder, listener }) => ({
+      name: holder.plan.name,
+      direction: holder.plan.direction,
+      address: boundAddress(listener),
+    }));
+  }
+
+  get active(): { connections: number; exchanges: number } {
+    return { connections: this.admission.sessions.size, exchanges: this.engine.activeExchanges };
+  }
+
+  /** @throws UserError: exit 3 for an address that cannot be bound, 1 for a filter that cannot be made; nothing has changed then */
+  async prepare(config: Config): Promise<Prepared> {
+    const drafts: Draft[] = [];
+    const abort = () => this.abandon(drafts);
+    try {
+      for (const listener of [...config.inbound, ...config.outbound]) drafts.push(await this.draft(listener, config));
+    } catch (error) {
+      abort();
+      throw error;
+    }
+    return { commit: () => this.commit(drafts), abort };
+  }
+
+  private async draft(config: ListenerConfig, whole: Config): Promise<Draft> {
+    const { plan, filters } = await compileListener(this.engine, config, whole.limits, this.registry);
+    const key = `${config.direction} ${config.listen.text} ${config.listen.port === 0 ? config.name : ""}`;
+    const known = this.bound.find((bound) => bound.key === key);
+    if (known !== undefined)
+      return { key, listener: known.listener, holder: known.holder, plan, filters, fresh: false };
+    const holder: PlanHolder = { plan };
+    try {
+      const listener = Listener.open(config.listen, (connection) => this.admission.admit(connection, holder));
+      return { key, listener, holder, plan, filters, fresh: true };
+    } catch (error) {
+      for (const filter of filters) filter.close?.();
+      if (error instanceof UserError)
+        throw new UserError(`${whole.file}: ${config.direction} "${config.name}": ${error.message}`, error.exitCode);
+      throw error;
+    }
+  }
+
+  private abandon(drafts: readonly Draft[]): void {
+    for (const draft of drafts) {
+      for (const filter of draft.filters) filter.close?.();
+      if (draft.fresh) draft.listener.close();
+    }
+  }
+
+  private commit(drafts: readonly Draft[]): void {
+    const { emit } = this.engine.thread;
+    const gone = this.bound.filter((bound) => !drafts.some((draft) => draft.holder === bound.holder));
+    for (const { listener, holder } of gone) {
+      listener.close();
+      holder.plan = { ...holder.plan, retired: true };
+      emit("listener_closed", { listener: holder.plan.name });
+    }
+    this.retiredFilters.push(...this.bound.flatMap((bound) => bound.filters));
+    for (const draft of drafts) {
+      draft.holder.plan = draft.plan;
+      if (draft.fresh)
+        emit("listener_bound", {
+          listener: draft.plan.name,
+          direction: draft.plan.direction,
+          address: boundAddress(draft.listener),
+        });
+    }
+    this.bound = drafts.map(({ key, listener, holder, filters }) => ({ key, listener, holder, filters }));
+  }
+
+  private keepHouse(): void {
+    if (this.options.memoryLimitBytes !== Number.POSITIVE_INFINITY) {
+      const resident = (this.options.residentBytes ?? residentBytes)();
+      this.engine.overloaded = resident > this.options.memoryLimitBytes;
+    }
+    if (this.retiredFilters.length > 0 && this.engine.activeExchanges === 0) this.closeRetired();
+  }
+
+  private closeRetired(): void {
+    for (const filter of this.retiredFilters) filter.close?.();
+    this.retiredFilters = [];
+  }
+
+  /** One request of our own, through the same door as everybody's. Never rejects. */
+  request(wanted: OwnRequest): Promise<OwnAnswer | OwnFailure> {
+    return request(this.engine, wanted);
+  }
+
+  /** From now on every answer ends its connection; new ones are still accepted. */
+  announce(): void {
+    this.engine.announcing = true;
+  }
+
+  /** Takes an announcement back: nobody stopped us within the lease. */
+  recant(): void {
+    this.engine.announcing = false;
+  }
+
+  /** Waits until every answer is out, or the time is over; requests are still answered. Returns how many were not. */
+  async drain(deadlineMs: number): Promise<{ cut: number }> {
+    const { clock } = this.engine.thread;
+    const end = clock.now() + deadlineMs;
+    this.announce();
+    while (this.busySessions > 0 && clock.now() < end)
+      await Bun.sleep(Math.min(20, Math.max(end - clock.now(), 1)));
+    return { cut: this.busySessions };
+  }
+
+  private get busySessions(): number {
+    let count = 0;
+    for (const session of this.admission.sessions) if (session.busy) count++;
+    return count;
+  }
+
+  /** Closes everything at once. */
+  stop(): void {
+    clearInterval(this.housekeeping);
+    for (const { listener } of this.bound) listener.close();
+    let cut = 0;
+    for (const session of [...this.admission.sessions]) if (session.cut()) cut++;
+    if (cut > 0) this.engine.thread.emit("exchanges_cut", { count: cut });
+    this.retiredFilters.push(...this.bound.flatMap((bound) => bound.filters));
+    this.bound = [];
+    this.closeRetired();
+    this.engine.stop();
+  }
+}
+
+function boundAddress(listener: Listener): string {
+  const host = listener.address.host ?? "";
+  return `${host.includes(":") ? `[${host}]` : host}:${listener.port}`;
+}
+
+function residentBytes(): number {
+  return process.memoryUsage.rss();
+}

@@ -1,0 +1,170 @@
+/**
+ * A second reading of HTTP/1.1, written apart from the engine's and as narrow as RFC 9112 allows a sender to be:
+ * what the engine sends on must be these messages and nothing else. Bytes stand as Latin-1 characters.
+ */
+
+export type StrictField = readonly [name: string, value: string];
+
+export interface StrictMessage {
+  /** Without its CRLF. */
+  readonly line: string;
+  readonly fields: readonly StrictField[];
+  /** The content, decoded. */
+  readonly body: string;
+  readonly trailers: readonly StrictField[];
+}
+
+export interface StrictReading {
+  readonly messages: readonly StrictMessage[];
+  /** What follows the last whole message: the beginning of one, or something malformed. */
+  readonly rest: string;
+  /** Why `rest` can never become a message; undefined when it may. */
+  readonly fault: string | undefined;
+}
+
+class Fault extends Error {}
+/** More bytes are needed. */
+const incomplete = Symbol("incomplete");
+
+const requestLine = /^[\w!#$%&'*+.^`|~-]+ (?:\/[!-"$-~]*|\*) HTTP\/1\.1$/;
+const statusLine = /^HTTP\/1\.1 [1-9]\d\d (?:[\t -~\x80-\xff]*)$/;
+const fieldLine = /^([\w!#$%&'*+.^`|~-]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*$/;
+
+class Cursor {
+  position = 0;
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** The next line without its CRLF, which is the only line end there is. */
+  line(): string {
+    const found = /[\r\n]/.exec(this.text.slice(this.position));
+    const tail = this.text.slice(this.position);
+    if (found === null) {
+      if (/[^\t -~\x80-\xff]/.test(tail)) throw new Fault("control character");
+      throw incomplete;
+    }
+    const end = this.position + found.index;
+    if (this.text.slice(end, end + 2) === "\r") throw incomplete;
+    if (this.text.slice(end, end + 2) !== "\r\n") throw new Fault("a line end that is not CRLF");
+    const line = this.text.slice(this.position, end);
+    this.position = end + 2;
+    return line;
+  }
+
+  take(count: number): string {
+    if (this.text.length - this.position < count) throw incomplete;
+    this.position += count;
+    return this.text.slice(this.position - count, this.position);
+  }
+
+  fields(): StrictField[] {
+    const fields: StrictField[] = [];
+    for (let line = this.line(); line !== ""; line = this.line()) {
+      const match = fieldLine.exec(line);
+      if (match === null) throw new Fault(`malformed field ${JSON.stringify(line)}`);
+      fields.push([match[1]!, match[2]!]);
+    }
+    return fields;
+  }
+
+  chunks(): string {
+    let body = "";
+    for (;;) {
+      const size = this.line();
+      if (!/^[0-9A-Fa-f]{1,12}$/.test(size)) throw new Fault(`malformed chunk size ${JSON.stringify(size)}`);
+      const count = Number.parseInt(size, 16);
+      if (count === 0) return body;
+      body += this.take(count);
+      if (this.take(1) !== "\r" || this.take(1) !== "\n") throw new Fault("a chunk that does not end with CRLF");
+    }
+  }
+}
+
+/** Every value of a field. */
+export function valuesOf(message: Pick<StrictMessage, "fields">, name: string): string[] {
+  return message.fields.filter((field) => field[0].toLowerCase() === name).map((field) => field[1]);
+}
+
+/** The declared length, `chunked`, or undefined when nothing is declared. */
+function framing(fields: readonly StrictField[]): number | "chunked" | undefined {
+  const lengths = valuesOf({ fields }, "content-length");
+  const codings = valuesOf({ fields }, "transfer-encoding");
+  if (lengths.length + codings.length > 1) throw new Fault("framed more than once");
+  if (codings.length === 1) {
+    if (codings[0]!.toLowerCase() !== "chunked") throw new Fault(`transfer coding ${codings[0]}`);
+    return "chunked";
+  }
+  if (lengths.length === 0) return undefined;
+  if (!/^\d{1,15}$/.test(lengths[0]!)) throw new Fault(`length ${lengths[0]}`);
+  return Number(lengths[0]);
+}
+
+function readRequest(cursor: Cursor): StrictMessage {
+  const line = cursor.line();
+  if (!requestLine.test(line)) throw new Fault(`malformed request line ${JSON.stringify(line)}`);
+  const fields = cursor.fields();
+  const hosts = valuesOf({ fields }, "host");
+  if (hosts.length !== 1 || !/^[^\s/?#@\\]+$/.test(hosts[0]!)) throw new Fault("not exactly one good Host");
+  return { line, fields, ...readBody(cursor, framing(fields) ?? 0) };
+}
+
+function readBody(cursor: Cursor, length: number | "chunked"): { body: string; trailers: StrictField[] } {
+  if (length !== "chunked") return { body: cursor.take(length), trailers: [] };
+  return { body: cursor.chunks(), trailers: cursor.fields() };
+}
+
+function readAnswer(cursor: Cursor, method: string, closed: boolean): StrictMessage {
+  const line = cursor.line();
+  if (!statusLine.test(line)) throw new Fault(`malformed status line ${JSON.stringify(line)}`);
+  const fields = cursor.fields();
+  const status = Number(line.slice(9, 12));
+  const length = framing(fields);
+  const bodiless = status < 200 || status === 204;
+  if (bodiless && length !== undefined) throw new Fault(`${status} with a length`);
+  if (bodiless || status === 304 || method === "HEAD") return { line, fields, body: "", trailers: [] };
+  if (length !== undefined) return { line, fields, ...readBody(cursor, length) };
+  if (!closed) throw incomplete; // it ends with the connection
+  return { line, fields, body: cursor.take(cursor.text.length - cursor.position), trailers: [] };
+}
+
+function readAll(text: string, next: (cursor: Cursor, index: number) => StrictMessage): StrictReading {
+  const cursor = new Cursor(text);
+  const messages: StrictMessage[] = [];
+  let start = 0;
+  try {
+    while (cursor.position < text.length) {
+      messages.push(next(cursor, messages.length));
+      start = cursor.position;
+    }
+    return { messages, rest: "", fault: undefined };
+  } catch (error) {
+    if (error === incomplete) return { messages, rest: text.slice(start), fault: undefined };
+    if (error instanceof Fault) return { messages, rest: text.slice(start), fault: error.message };
+    throw error;
+  }
+}
+
+/** Reads requests, one after the other, as far as they are whole. */
+export function strictRequests(text: string): StrictReading {
+  return readAll(text, readRequest);
+}
+
+/**
+ * Reads answers, informational ones included.
+ * @param methods of the requests in their order; GET where there are fewer
+ * @param closed whether the connection is over, which ends an answer that declares no length
+ */
+export function strictAnswers(text: string, methods: readonly string[] = [], closed = false): StrictReading {
+  let final = 0;
+  return readAll(text, (cursor) => {
+    const message = readAnswer(cursor, methods[final] ?? "GET", closed);
+    if (!message.line.startsWith("HTTP/1.1 1")) final++;
+    return message;
+  });
+}
+
+export function statusOf(message: StrictMessage): number {
+  return Number(message.line.slice(9, 12));
+}
