@@ -1,0 +1,104 @@
+/** What a listener does with a request, in sentences. */
+import { phases } from "../contracts.ts";
+import { type DropIns, keyOf, type LoadedFilter } from "./drop-ins.ts";
+import { formatDuration, formatSize } from "./scalars.ts";
+import type { HeaderMatch, Listener, Match, Respond, Route } from "./schema.ts";
+
+/** `1 field`, `2 fields`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** The sentences about one listener and its routes, in the order they are tried. */
+export function explainListener(listener: Listener, dropIns: DropIns): string[] {
+  const { direction, listen, name, timeouts } = listener;
+  const place = listen.host === undefined ? `port ${listen.port} of every address` : listen.text;
+  const what = direction === "inbound" ? "A request" : "A call";
+  const routes = listener.routes.flatMap((route, at) => explainRoute(route, at, dropIns));
+  return [
+    `${what} to ${place} (${direction} "${name}"):`,
+    `  Its head must be complete within ${formatDuration(timeouts.headMs)}, else 408; a connection may rest for ${formatDuration(timeouts.keepAliveMs)} between requests.`,
+    `  ${trusted(listener)}`,
+    ...routes,
+    ...unmatched(listener, dropIns),
+  ];
+}
+
+function trusted({ trust }: Listener): string {
+  if (trust.length === 0) return "No peer's forwarding fields or request ids are taken over.";
+  return `Forwarding fields and request ids are taken over from ${trust.map(({ text }) => text).join(", ")}.`;
+}
+
+function unmatched(listener: Listener, dropIns: DropIns): string[] {
+  if (listener.routes.some(({ match }) => takesAll(match))) return [];
+  const on = passes(listener.policies, dropIns, false);
+  return [`  Otherwise it gets 404 (no_route).${on === "" ? "" : ` ${on}`}`];
+}
+
+function takesAll({ path, methods, headers }: Match): boolean {
+  return path === undefined && methods === undefined && headers.length === 0;
+}
+
+function explainRoute(route: Route, at: number, dropIns: DropIns): string[] {
+  const others = at === 0 ? "Whatever it is" : "Whatever else it is";
+  const when = takesAll(route.match) ? others : `If it is ${condition(route.match)}`;
+  const on = passes(route.policies, dropIns, route.action.kind === "forward");
+  return [
+    `  ${at + 1}. ${when}, it ${outcome(route)} (route "${route.name}").`,
+    ...(on === "" ? [] : [`     ${on}`]),
+    ...limits(route).map((limit) => `     ${limit}`),
+  ];
+}
+
+function condition({ path, methods, headers }: Match): string {
+  const method = methods === undefined ? "" : `a ${methods.join(" or ")} `;
+  const target = path === undefined ? "any path" : "exact" in path ? path.exact : `anything below ${path.prefix}`;
+  const fields = headers.map(headerCondition).join(" and ");
+  return `${method}for ${target}${fields === "" ? "" : ` ${fields}`}`;
+}
+
+function headerCondition(header: HeaderMatch): string {
+  if ("equals" in header) return `with the ${header.name} given`;
+  if ("matches" in header) return `with a ${header.name} matching /${header.matches.source}/`;
+  return `${header.present ? "with" : "without"} ${header.name}`;
+}
+
+function outcome({ action }: Route): string {
+  return action.kind === "forward" ? `is sent to ${action.to.text}` : `is answered here with ${answer(action.respond)}`;
+}
+
+function answer({ status, headers, body }: Respond): string {
+  const type = headers.find(([name]) => name.toLowerCase() === "content-type")?.[1];
+  if (body === undefined) return `${status} and no body`;
+  const from = "file" in body ? `the file ${body.file}` : plural(new TextEncoder().encode(body.text).length, "byte");
+  return `${status} and ${from}${type === undefined ? "" : ` of ${type}`}`;
+}
+
+/** Filters of the attempt phase have no part in what no upstream is asked. */
+function passes(policies: Readonly<Record<string, unknown>>, dropIns: DropIns, asksUpstream: boolean): string {
+  const filters = Object.keys(policies)
+    .map((name) => dropIns.filters.get(keyOf(name)))
+    .filter((filter) => filter !== undefined)
+    .filter(({ phase }) => asksUpstream || phase !== "attempt")
+    .sort((a, b) => phases.indexOf(a.phase) - phases.indexOf(b.phase) || a.order - b.order);
+  if (filters.length === 0) return "";
+  return `It passes ${filters.map((filter) => passed(filter, policies[filter.name])).join(", then ")}.`;
+}
+
+function passed(filter: LoadedFilter, options: unknown): string {
+  const more = filter.explain?.(options).trim().replace(/\.$/, "");
+  return `${filter.name} (${filter.phase}${more === undefined ? "" : `: ${more}`})`;
+}
+
+function limits({ action, timeouts, maxBodyBytes }: Route): string[] {
+  const body = maxBodyBytes === 0 ? [] : [`Its body may have ${formatSize(maxBodyBytes)}, else 413.`];
+  if (action.kind === "respond") return body;
+  const times: [number, string][] = [
+    [timeouts.connectMs, "the connection"],
+    [timeouts.responseMs, "the head of the answer"],
+    [timeouts.requestMs, "all of it"],
+    [timeouts.idleMs, "the next byte"],
+  ];
+  const waits = times.filter(([ms]) => ms > 0).map(([ms, what]) => `${formatDuration(ms)} for ${what}`);
+  return waits.length === 0 ? body : [`It waits ${waits.join(", ")}; longer is 504.`, ...body];
+}

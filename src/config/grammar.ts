@@ -1,0 +1,143 @@
+/** The whole grammar: every section's schema put together, and the `Config` made of a document that fits it. */
+import * as z from "zod";
+import type { Direction } from "../contracts.ts";
+import type { Parsed as Result } from "./address.ts";
+import type { DropIns, LoadedFilter } from "./drop-ins.ts";
+import { type FilterOf, toListener } from "./listener.ts";
+import { address, type ListenerOptions, listenerSchema, type PolicyShape } from "./listener-options.ts";
+import { logPipelineSchema, toLogPipelines } from "./log-pipeline.ts";
+import { duration, filePath, option, parseSize, scalar, size } from "./scalars.ts";
+import { scheduleSchema, toSchedules } from "./schedule.ts";
+import type { Config, Limits } from "./schema.ts";
+
+/** `70%` of the container's memory, or a size. */
+function memory() {
+  const pattern = "^(\\d+%|\\d+(\\.\\d+)?\\s*(B|KiB|MiB|GiB)?)$";
+  return scalar({ title: "share or size", example: "70%", type: ["string", "integer"], pattern }, parseMemory);
+}
+
+function parseMemory(value: string | number): Result<Limits["memory"]> {
+  const percent = /^(\d{1,3})%$/.exec(String(value))?.[1];
+  if (percent !== undefined) {
+    if (Number(percent) >= 1 && Number(percent) <= 100) return { value: { share: Number(percent) / 100 } };
+    return { problem: `"${value}" is not a share`, remedy: "write 1% to 100%" };
+  }
+  const bytes = parseSize(value);
+  return "value" in bytes ? { value: { bytes: bytes.value } } : bytes;
+}
+
+function limitsSchema() {
+  return z.strictObject({
+    connections: option(z.int().min(1), "Connections at once, over all listeners; more are answered 503.", {
+      default: "the descriptor limit less 128, halved when every connection needs an upstream",
+    }).optional(),
+    headBytes: option(size(), "Largest head of a request or an answer; a larger request gets 431.").prefault("64KiB"),
+    headFields: option(z.int().min(1).max(10_000), "Most fields in one head; a request with more gets 431.").prefault(
+      200,
+    ),
+    memory: option(
+      memory(),
+      "Above this share of the container's memory, or this size, new requests get 503.",
+    ).prefault("70%"),
+  });
+}
+
+function shutdownSchema() {
+  return z.strictObject({
+    grace: option(
+      duration(),
+      "How long requests and log lines may take to finish after SIGTERM, all together.",
+    ).prefault("25s"),
+  });
+}
+
+/** The filters' keys that may stand on a listener or route of this direction. */
+function policyShape(filters: DropIns["filters"], direction: Direction): PolicyShape {
+  const fitting = [...filters].filter(([, filter]) => filter === undefined || filter.directions.includes(direction));
+  return Object.fromEntries(fitting.map(([key, filter]) => [key, policySchema(filter)]));
+}
+
+function policySchema(filter: LoadedFilter | undefined): z.ZodType {
+  if (filter === undefined) return z.unknown().optional();
+  // `true` is written out as `{}` before parsing; here it is for the JSON Schema.
+  const switched = z.union([filter.config, z.boolean()]);
+  return option(switched, `${filter.doc} \`true\` is all defaults, \`false\` switches it off.`).optional();
+}
+
+/** The listeners' schema per direction: one for both as long as no filter tells them apart. */
+function listenerSchemas(filters: DropIns["filters"]): (direction: Direction) => ReturnType<typeof listenerSchema> {
+  const alike = [...filters.values()].every((filter) => filter === undefined || filter.directions.length === 2);
+  let both: ReturnType<typeof listenerSchema> | undefined;
+  return (direction) => {
+    const schema = (alike ? both : undefined) ?? listenerSchema(policyShape(filters, direction));
+    both = schema;
+    return schema;
+  };
+}
+
+/** Every section, each made only when it is asked for: schemas are most of the cost of loading a configuration. */
+function sections(dropIns: DropIns) {
+  const listeners = listenerSchemas(dropIns.filters);
+  return {
+    version: () => option(z.literal(1), "The grammar's version.").optional(),
+    state: () =>
+      option(filePath("/var/lib/outrigger"), "The folder for checkpoints and the last good configuration.", {
+        default:
+          "`$OUTRIGGER_STATE_DIR`, `$XDG_STATE_HOME/outrigger`, `/var/lib/outrigger`, `~/.local/state/outrigger`",
+      }).optional(),
+    health: () =>
+      option(address(), "Where `/startup`, `/ready`, `/live`, `/metrics` and `/drain` are served.").prefault(7411),
+    shutdown: () => option(shutdownSchema(), "How the sidecar stops.").prefault({}),
+    limits: () => option(limitsSchema(), "What is too much.").prefault({}),
+    logs: () =>
+      option(z.array(logPipelineSchema(dropIns.logInputs, dropIns.logOutputs)), "Logs to collect.").optional(),
+    schedules: () => option(z.array(scheduleSchema()), "Requests to send by the clock.").optional(),
+    inbound: () => option(z.array(listeners("inbound")), "Listeners for requests to the app.").optional(),
+    outbound: () => option(z.array(listeners("outbound")), "Listeners for the app's calls to others.").optional(),
+  };
+}
+
+type Sections = ReturnType<typeof sections>;
+export type SectionName = keyof Sections;
+/** A whole document, as its schemas parsed it. */
+export type Parsed = { [N in Defaulted]: z.output<ReturnType<Sections[N]>> } & {
+  [N in SectionName]?: z.output<ReturnType<Sections[N]>>;
+};
+/** Sections that are there even when the document does not have them. */
+type Defaulted = "health" | "shutdown" | "limits";
+
+/** The names of all sections. */
+export function sectionNames(): SectionName[] {
+  return ["version", "state", "health", "shutdown", "limits", "logs", "schedules", "inbound", "outbound"];
+}
+
+/** The schema of a document; that of a section it does not have may be left out for speed. */
+export function documentSchema(
+  dropIns: DropIns,
+  has: (section: SectionName) => boolean = () => true,
+): z.ZodType<Parsed, unknown> {
+  const all = sections(dropIns);
+  const defaulted: readonly string[] = ["health", "shutdown", "limits"] satisfies Defaulted[];
+  const absent = z.unknown().optional();
+  const schemaOf = (name: SectionName) => (defaulted.includes(name) || has(name) ? all[name]() : absent);
+  const shape = Object.fromEntries(sectionNames().map((name) => [name, schemaOf(name)]));
+  return z.strictObject(shape) as unknown as z.ZodType<Parsed, unknown>;
+}
+
+/** The configuration made of a document without faults. */
+export function toConfig(parsed: Parsed, file: string, dropIns: DropIns): Config {
+  const filterOf: FilterOf = (key) => dropIns.filters.get(key)?.name;
+  const listeners = (options: readonly ListenerOptions[] = [], direction: Direction) =>
+    options.map((one) => toListener(one, direction, filterOf));
+  return {
+    file,
+    state: parsed.state,
+    health: parsed.health,
+    shutdown: { graceMs: parsed.shutdown.grace },
+    limits: parsed.limits as Limits,
+    logs: toLogPipelines(parsed.logs ?? [], dropIns.logInputs, dropIns.logOutputs),
+    schedules: toSchedules(parsed.schedules ?? []),
+    inbound: listeners(parsed.inbound, "inbound"),
+    outbound: listeners(parsed.outbound, "outbound"),
+  };
+}

@@ -1,0 +1,185 @@
+/**
+ * What a configuration is: the type every part reads, with defaults filled in, durations in milliseconds,
+ * sizes in bytes, files as absolute paths and references replaced.
+ */
+import type { Field } from "../contracts.ts";
+import type { Address, Upstream } from "./address.ts";
+import type { Cidr } from "./cidr.ts";
+
+export type { Address, Upstream } from "./address.ts";
+export type { Cidr } from "./cidr.ts";
+
+/** The whole configuration of one sidecar. */
+export interface Config {
+  /** Absolute path of the file it came from. */
+  readonly file: string;
+  /** Absolute path from `state:`, or undefined to look for a place (`resolveState`). */
+  readonly state: string | undefined;
+  /** Where health and metrics are served. */
+  readonly health: Address;
+  readonly shutdown: { readonly graceMs: number };
+  readonly limits: Limits;
+  readonly logs: readonly LogPipeline[];
+  readonly schedules: readonly Schedule[];
+  readonly inbound: readonly Listener[];
+  readonly outbound: readonly Listener[];
+}
+
+export interface Limits {
+  /** Connections at once over all listeners; undefined: computed at start from the descriptor limit. */
+  readonly connections: number | undefined;
+  /** Largest request or response head. */
+  readonly headBytes: number;
+  /** Most fields in one head. */
+  readonly headFields: number;
+  /** Memory above which new requests get 503: a share of what the container may use (0 to 1], or bytes. */
+  readonly memory: { readonly share: number } | { readonly bytes: number };
+}
+
+// ---------------------------------------------------------------------------------------------
+// Drop-ins
+
+/** A configured drop-in: which one, and its options as its own schema parsed them. */
+export interface DropIn {
+  /** The drop-in's file name, such as `stdout`. */
+  readonly use: string;
+  readonly options: unknown;
+}
+
+/** A drop-in that may stand several times and is told apart by its name. */
+export interface NamedDropIn extends DropIn {
+  /** Unique within its list; the drop-in's own name unless given. */
+  readonly name: string;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Logs
+
+/** One entry of `logs:`. */
+export interface LogPipeline {
+  /** Unique; given, or the input's name, with `-2`, `-3` … from the second on. */
+  readonly name: string;
+  readonly input: DropIn;
+  /** At least one. */
+  readonly outputs: readonly NamedDropIn[];
+}
+
+// ---------------------------------------------------------------------------------------------
+// Schedules
+
+/** One entry of `schedules:`. */
+export interface Schedule {
+  /** Unique; given, or host, port and path of the request, with `-2`, `-3` … from the second on. */
+  readonly name: string;
+  readonly when: { readonly everyMs: number } | { readonly cron: string };
+  /** Uniform extra delay, 0 for none. */
+  readonly jitterMs: number;
+  readonly request: ScheduledRequest;
+  readonly timeoutMs: number;
+  readonly expect: Expectation;
+  /** True when `/ready` needs the last result to be a success. */
+  readonly ready: boolean;
+  readonly print: "body" | "none";
+}
+
+export interface ScheduledRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: readonly Field[];
+  readonly body: string | undefined;
+}
+
+/** What an answer must be to count as a success. */
+export interface Expectation {
+  /** Any of these, both ends included. */
+  readonly status: readonly StatusRange[];
+  readonly body: TextMatch | undefined;
+}
+
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export type TextMatch = { readonly contains: string } | { readonly matches: RegExp } | { readonly equals: string };
+
+// ---------------------------------------------------------------------------------------------
+// Listeners
+
+/** One entry of `inbound:` or `outbound:`. */
+export interface Listener {
+  /** Unique over inbound and outbound; given, or the text of the address. */
+  readonly name: string;
+  readonly direction: "inbound" | "outbound";
+  readonly listen: Address;
+  /** Peers whose forwarding fields and request ids are kept. */
+  readonly trust: readonly Cidr[];
+  /** In order, first match wins; the listener's own `to:` is the last one, named `default`. */
+  readonly routes: readonly Route[];
+  readonly timeouts: ListenerTimeouts;
+  /** For exchanges that matched no route. 0 is unlimited. */
+  readonly maxBodyBytes: number;
+  /** For exchanges that matched no route: file name of the filter, such as `log-access`, to its parsed options. */
+  readonly policies: Readonly<Record<string, unknown>>;
+}
+
+/** One route with all it takes over from its listener. */
+export interface Route {
+  /** Unique within the listener; given, or the path to match, or `route-1` …, or `default`. */
+  readonly name: string;
+  readonly match: Match;
+  readonly action: RouteAction;
+  readonly timeouts: RouteTimeouts;
+  /** 0 is unlimited. */
+  readonly maxBodyBytes: number;
+  /** The listener's and the route's together: the route wins, what is switched off is not here. */
+  readonly policies: Readonly<Record<string, unknown>>;
+}
+
+export type RouteAction =
+  | { readonly kind: "forward"; readonly to: Upstream }
+  | { readonly kind: "respond"; readonly respond: Respond };
+
+/** All given conditions must hold; an empty match takes everything. */
+export interface Match {
+  /** `/a` is exact; `/a/*` is `{ prefix: "/a/" }`, and `/*` is no condition. Compared with the path as received. */
+  readonly path: { readonly exact: string } | { readonly prefix: string } | undefined;
+  /** Any of these, in upper case. */
+  readonly methods: readonly string[] | undefined;
+  readonly headers: readonly HeaderMatch[];
+}
+
+/** `name` is in lower case. */
+export type HeaderMatch = { readonly name: string } & (
+  | { readonly equals: string }
+  | { readonly present: boolean }
+  | { readonly matches: RegExp }
+);
+
+/** An answer made here. */
+export interface Respond {
+  readonly status: number;
+  /** `content-type` first when one is given; never `content-length`. */
+  readonly headers: readonly Field[];
+  /** `file` is an absolute path that could be read when the configuration was loaded. */
+  readonly body: { readonly text: string } | { readonly file: string } | undefined;
+}
+
+/** All in milliseconds; 0 switches one off. */
+export interface RouteTimeouts {
+  /** Until the upstream accepted the connection. */
+  readonly connectMs: number;
+  /** From the whole request sent until the head of the answer. */
+  readonly responseMs: number;
+  /** From the request's head until the last byte of the answer. */
+  readonly requestMs: number;
+  /** Without a byte in either direction while an exchange or a tunnel is open. */
+  readonly idleMs: number;
+}
+
+export interface ListenerTimeouts extends RouteTimeouts {
+  /** From the first byte of a request until its head is complete; also from accept until that first byte. */
+  readonly headMs: number;
+  /** Between two requests on one connection. */
+  readonly keepAliveMs: number;
+}
