@@ -1,0 +1,40 @@
+/** Finds out which known content an opened file holds, if any, and makes cursors ready to go on in it. */
+import type { Cursor } from "./cursor.ts";
+import { type Births, hasPrint, headBytes, readAt, readTail, type Stamp } from "./identity.ts";
+import type { Row } from "./ledger.ts";
+
+/** True when the file still holds the content of the row, as far as it was read. */
+export function holdsContent(row: Row, fd: number, stamp: Stamp, births: Births): boolean {
+  if (births.differ(stamp, row) || stamp.size < row.head.length || !hasPrint(fd, 0, row.head)) return false;
+  return [...row.cursors.values()].every((cursor) => cursorFits(cursor, fd, stamp.size));
+}
+
+function cursorFits(cursor: Cursor, fd: number, size: number): boolean {
+  if (size < Math.max(cursor.read, cursor.acknowledged)) return false;
+  if (cursor.tail !== undefined) return Buffer.compare(readTail(fd, cursor.read), cursor.tail) === 0;
+  const { length } = cursor.acknowledgedTail;
+  return hasPrint(fd, cursor.acknowledged - length, cursor.acknowledgedTail);
+}
+
+/** Takes from the verified file what a checkpoint keeps only hashes of. */
+export function refresh(row: Row, fd: number): void {
+  row.headBytes ??= readAt(fd, 0, row.head.length);
+  for (const cursor of row.cursors.values()) cursor.tail ??= readTail(fd, cursor.read);
+}
+
+/** Offset after the last newline of the file: where reading begins that is to leave out what is there. */
+export function lastLineEnd(fd: number, size: number): number {
+  for (let end = size; end > 0; end -= searchBytes) {
+    const start = Math.max(0, end - searchBytes);
+    const newline = readAt(fd, start, end - start).lastIndexOf(10);
+    if (newline >= 0) return start + newline + 1;
+  }
+  return 0;
+}
+
+const searchBytes = 64 * 1024;
+
+/** The head of a content that is not read from its beginning. */
+export function headBefore(fd: number, position: number): Uint8Array {
+  return readAt(fd, 0, Math.min(headBytes, position));
+}

@@ -1,0 +1,94 @@
+/** What the log engine says and counts. `events.ts` and `metrics.ts` take these tables in with their own. */
+import type { EventDeclaration, MetricDeclaration } from "../contracts.ts";
+
+export const logEvents = {
+  log_pattern_matches_nothing: {
+    level: "info",
+    text: "{input}: nothing matches {pattern} yet; it is looked for every second",
+  },
+  log_path_unreadable: {
+    level: "warn",
+    text: "{input}: {path} cannot be read ({error}); it is tried again every second",
+  },
+  log_path_not_a_file: {
+    level: "warn",
+    text: "{input}: {path} is not a regular file, so there are no lines to collect",
+  },
+  log_file_taken: {
+    level: "warn",
+    text: "{input}: {path} is collected by an earlier entry for the same outputs already",
+  },
+  log_file_rotated: { level: "debug", text: "{input}: {path} was {kind}; what is unread is read from {now}" },
+  log_file_truncated: {
+    level: "debug",
+    text: "{input}: {path} was truncated or written anew; it is read from its beginning",
+  },
+  log_bytes_lost: { level: "error", text: "{input}: {bytes} bytes of {path} are lost ({reason})" },
+  log_input_failed: { level: "error", text: "{input}: reading failed unexpectedly: {error}; it is tried again" },
+  log_output_failing: { level: "warn", text: "output {output} takes no lines: {reason}; reading waits for it" },
+  log_output_recovered: { level: "info", text: "output {output} takes lines again" },
+  log_batch_refused: { level: "error", text: "output {output} refused {bytes} bytes for good: {reason}" },
+  log_checkpoint_corrupt: { level: "error", text: "{file} is not usable, {problem}: kept as {aside}; {instead}" },
+  log_checkpoint_failed: {
+    level: "error",
+    text: "positions of log files cannot be written to {folder} ({error}); after a restart lines may come twice",
+  },
+  log_checkpoint_written_again: { level: "info", text: "positions of log files are written to {folder} again" },
+  log_worker_failed: { level: "error", text: "the log worker failed: {error}; it is started again" },
+  stdout_broken: { level: "error", text: "nobody reads stdout any more ({error}); lines wait until somebody does" },
+} as const satisfies Record<string, EventDeclaration>;
+
+const byInput = ["input"] as const;
+const byOutput = ["output"] as const;
+
+export const logMetrics = {
+  outrigger_log_read_bytes_total: {
+    kind: "counter",
+    doc: "Bytes of whole lines read from log files.",
+    labels: byInput,
+  },
+  outrigger_log_read_lines_total: { kind: "counter", doc: "Lines read from log files.", labels: byInput },
+  outrigger_log_acknowledged_bytes_total: {
+    kind: "counter",
+    doc: "Bytes an output has for good, of files and of records.",
+    labels: byOutput,
+  },
+  outrigger_log_held_bytes: {
+    kind: "gauge",
+    doc: "Memory taken by lines an output has not acknowledged.",
+    labels: byOutput,
+  },
+  outrigger_log_output_retries_total: {
+    kind: "counter",
+    doc: "Batches an output could not take at once.",
+    labels: byOutput,
+  },
+  outrigger_log_refused_bytes_total: { kind: "counter", doc: "Bytes an output refused for good.", labels: byOutput },
+  outrigger_log_lost_bytes_total: {
+    kind: "counter",
+    doc: "Bytes that were not delivered and no longer can be: truncated before they were read, vanished while nobody looked, held_too_long in deleted files, line_too_long.",
+    labels: ["input", "reason"],
+  },
+  outrigger_log_truncated_lines_total: { kind: "counter", doc: "Lines longer than 1 MiB, cut there.", labels: byInput },
+  outrigger_log_skipped_null_bytes_total: {
+    kind: "counter",
+    doc: "NUL bytes left out at the beginning of a file that was truncated under a writer that does not append.",
+    labels: byInput,
+  },
+  outrigger_log_repeatable_bytes_total: {
+    kind: "counter",
+    doc: "Bytes read again after a stop that could not say how far outputs had them: at most so many came twice.",
+    labels: byInput,
+  },
+  outrigger_log_rotations_total: {
+    kind: "counter",
+    doc: "Rotations noticed: renamed, deleted, truncated, or missed (found only afterwards, by name and time).",
+    labels: ["input", "kind"],
+  },
+  outrigger_log_checkpoints_total: {
+    kind: "counter",
+    doc: "Writes of the checkpoint, by result: written or failed.",
+    labels: ["result"],
+  },
+  outrigger_log_checkpoint_timestamp_seconds: { kind: "gauge", doc: "Unix time of the last checkpoint written." },
+} as const satisfies Record<string, MetricDeclaration>;

@@ -1,0 +1,275 @@
+/**
+ * One open file: reads what is new, in whole lines, for every output that has room.
+ *
+ *   offset      read - 64        read                                      end of file
+ *   file        | tail           | line \n line \n line \n | unfinished line |
+ *   one read      compared         becomes a block           stays unread
+ *
+ * The 64 bytes before the position are read again with every read and compared: that one comparison, without a system
+ * call of its own, tells a file that was truncated and has grown past the position from one that was appended to.
+ * An unfinished line is not kept in memory; it is read again when it has grown.
+ */
+import { closeSync, fstatSync } from "node:fs";
+import type { Lane, LogSource, LogSourceState } from "../contracts.ts";
+import type { Cursor } from "./cursor.ts";
+import type { FileBlock, ReadBuffers } from "./file-block.ts";
+import type { FollowCounters } from "./follow-counters.ts";
+import { headBytes, keyOf, printOf, readTail, type Stamp, stampOf } from "./identity.ts";
+import type { Row } from "./ledger.ts";
+import { isLastLine, searchLongLine, takeRemainder } from "./long-line.ts";
+import { takeWholeLines } from "./whole-lines.ts";
+
+/** `live`: at the path it is known by. `rotated`: renamed, or the copy a truncation left. `deleted`: without a name. */
+export type FileStatus = "live" | "rotated" | "deleted";
+
+/** What a turn came to: nothing new; more to read now; outputs are full; the content is another one; it cannot be read. */
+export type TurnResult = "end" | "more" | "full" | "replaced" | "failed";
+
+/** One output's way through this file. */
+export interface Reader {
+  readonly lane: Lane;
+  readonly cursor: Cursor;
+}
+
+export interface FollowedFileParts {
+  readonly input: string;
+  readonly buffers: ReadBuffers;
+  readonly counters: FollowCounters;
+}
+
+const turnBytes = 1024 * 1024;
+const shortestWaitMs = 25;
+const longestWaitMs = 250;
+
+export class FollowedFile implements LogSource {
+  readonly row: Row;
+  readonly fd: number;
+  /** Of the open file; the row's may move on to another file that holds the same content. */
+  readonly key: string;
+  readonly readers: readonly Reader[];
+  readonly parts: FollowedFileParts;
+  status: FileStatus = "live";
+  /** The file before it at the same path: it is read to its end first. */
+  previous: FollowedFile | undefined;
+  /** Monotonic time of the next look, and of the last growth. */
+  nextLookAt = 0;
+  grewAt: number;
+  /** Error code of the last read, when it failed. */
+  trouble: string | undefined;
+  open = true;
+  /** True while outputs are full: there is something to read, but nobody to take it. */
+  blocked = false;
+  private size: number;
+  private waitMs = shortestWaitMs;
+  private hasGrown = false;
+
+  constructor(row: Row, fd: number, readers: readonly Reader[], parts: FollowedFileParts, now: number) {
+    this.row = row;
+    this.fd = fd;
+    this.key = keyOf(row);
+    this.readers = readers;
+    this.parts = parts;
+    this.size = row.size;
+    this.grewAt = now;
+  }
+
+  get id(): string {
+    return this.row.id;
+  }
+
+  get input(): string {
+    return this.parts.input;
+  }
+
+  get path(): string {
+    return this.row.path;
+  }
+
+  /** Size as far as it is known without asking. */
+  get knownSize(): number {
+    return this.size;
+  }
+
+  /** Reads up to the quota of one turn and offers it. */
+  turn(now: number): TurnResult {
+    let left = turnBytes;
+    let result: TurnResult = "more";
+    this.hasGrown = false;
+    try {
+      while (left > 0) {
+        const step = this.step();
+        if (typeof step === "string") {
+          result = step;
+          break;
+        }
+        left -= step;
+      }
+      this.trouble = undefined;
+    } catch (error) {
+      this.trouble = (error as NodeJS.ErrnoException).code ?? String(error);
+      result = "failed";
+    }
+    this.plan(now, result, this.hasGrown || left < turnBytes);
+    return result;
+  }
+
+  /** Looks soon, whatever the last looks came to. */
+  hurry(): void {
+    this.nextLookAt = 0;
+    this.waitMs = shortestWaitMs;
+  }
+
+  /** True when the bytes before the furthest position are no longer those that were read. */
+  isReplaced(): boolean {
+    const furthest = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a)).cursor;
+    return furthest.tail !== undefined && Buffer.compare(readTail(this.fd, furthest.read), furthest.tail) !== 0;
+  }
+
+  /** Takes over what a look at its path said. */
+  seen(path: string, stamp: Stamp): void {
+    this.row.path = path;
+    this.row.mtimeMs = stamp.mtimeMs;
+    if (stamp.size !== this.size) this.nextLookAt = 0;
+    this.noteSize(stamp.size);
+  }
+
+  /** Asks the file itself for its size and number of names. */
+  stat(): Stamp {
+    const stamp = stampOf(fstatSync(this.fd, { bigint: true }));
+    this.size = stamp.size;
+    this.row.size = stamp.size;
+    this.row.mtimeMs = stamp.mtimeMs;
+    return stamp;
+  }
+
+  /** True when every output was offered all there is, an unfinished last line too. */
+  get exhausted(): boolean {
+    return this.readers.every(({ cursor }) => cursor.read >= this.size);
+  }
+
+  get settled(): boolean {
+    return this.readers.every(({ cursor }) => cursor.acknowledged >= cursor.read);
+  }
+
+  /** Bytes not offered to the output that is furthest behind; an unfinished line that was shown counts as offered. */
+  get unread(): number {
+    return Math.max(0, ...this.readers.map(({ cursor }) => this.size - Math.max(cursor.read, cursor.shownTo)));
+  }
+
+  /**
+   * Offers the unfinished last line, a newline added, to outputs that have room. For good when nothing can be appended
+   * to it any more; as a mere show when the collector stops, see `Cursor.shownTo`.
+   */
+  offerLastLine(forGood: boolean): void {
+    for (const reader of this.readers) {
+      const { cursor, lane } = reader;
+      if (lane.room > 0 && this.isTurnOf(lane.output) && isLastLine(this, cursor)) this.offerRest(reader, forGood);
+    }
+  }
+
+  describe(): LogSourceState {
+    const outputs = this.readers.map(({ lane, cursor }) => {
+      return [lane.output, { readBytes: cursor.read, acknowledgedBytes: cursor.acknowledged }] as const;
+    });
+    const state = this.trouble ?? this.status;
+    return {
+      id: this.id,
+      input: this.input,
+      path: this.path,
+      state,
+      sizeBytes: this.size,
+      outputs: Object.fromEntries(outputs),
+    };
+  }
+
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    closeSync(this.fd);
+  }
+
+  /** Gives the descriptor to the caller instead of closing it. */
+  surrender(): number {
+    this.open = false;
+    return this.fd;
+  }
+
+  /** Reads once. Returns the bytes it was about, or why there were none. */
+  private step(): number | "end" | "full" | "replaced" {
+    const group = this.group();
+    if (group === undefined) return this.readers.some(({ lane }) => lane.room <= 0) ? "full" : "end";
+    const { cursor } = group[0]!;
+    const taken = cursor.scanned > cursor.read ? searchLongLine(this, cursor) : takeWholeLines(this, cursor);
+    if (typeof taken !== "object") return taken;
+    this.learnHead(cursor.read, taken.block.bytes);
+    const length = taken.block.end - cursor.read;
+    for (const reader of group) reader.cursor.advance(taken.block.end, taken.tail);
+    this.offer(taken.block, group);
+    return length;
+  }
+
+  /** The outputs to read for next: those that are furthest behind of those that may have something. */
+  private group(): Reader[] | undefined {
+    const ready = this.readers.filter(({ lane }) => lane.room > 0 && this.isTurnOf(lane.output));
+    if (ready.length <= 1) return ready.length === 1 ? ready : undefined;
+    const least = Math.min(...ready.map(({ cursor }) => cursor.read));
+    return ready.filter(({ cursor }) => cursor.read === least);
+  }
+
+  /** The file before this one comes first, for each output by itself. */
+  private isTurnOf(output: string): boolean {
+    const before = this.previous;
+    if (before === undefined) return true;
+    if (before.open && before.trouble === undefined && !before.isDoneFor(output)) return false;
+    if (!before.open || before.exhausted) this.previous = undefined;
+    return true;
+  }
+
+  private isDoneFor(output: string): boolean {
+    const reader = this.readers.find(({ lane }) => lane.output === output);
+    return reader === undefined || (reader.cursor.read >= this.size && this.isTurnOf(output));
+  }
+
+  private offerRest(reader: Reader, forGood: boolean): void {
+    const { cursor } = reader;
+    const isShown = cursor.shownTo >= this.size;
+    const { block, tail } = takeRemainder(this, cursor, this.size, forGood);
+    if (!isShown) this.offer(block, [reader]);
+    if (!forGood) cursor.shownTo = this.size;
+    else if (isShown) cursor.startAt(this.size, tail);
+    else cursor.advance(this.size, tail);
+  }
+
+  private offer(block: FileBlock, group: readonly Reader[]): void {
+    this.parts.counters.read(block);
+    block.offeredTo(group.length);
+    for (const { lane } of group) lane.offer(block);
+  }
+
+  /** The file is at least this long. */
+  noteSize(size: number): void {
+    if (size <= this.size) return;
+    this.size = size;
+    this.row.size = size;
+    this.hasGrown = true;
+  }
+
+  /** The head is taken from what was read, not from the file again: that may be another content by then. */
+  learnHead(start: number, bytes: Uint8Array): void {
+    const known = this.row.headBytes;
+    if (known === undefined || known.length !== start || start >= headBytes) return;
+    const head = Buffer.concat([known, bytes.subarray(0, headBytes - start)]);
+    this.row.headBytes = head;
+    this.row.head = printOf(head);
+  }
+
+  private plan(now: number, result: TurnResult, grew: boolean): void {
+    if (grew) this.grewAt = now;
+    this.blocked = result === "full";
+    if (grew || result === "more" || result === "full" || result === "replaced") this.hurry();
+    else {
+      this.nextLookAt = now + this.waitMs;
+      this.waitMs = Math.min(this.waitMs * 2, longestWaitMs);
+    }
+  }
+}

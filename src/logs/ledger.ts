@@ -1,0 +1,175 @@
+/**
+ * Every content we know and how far each output has it: the section of the checkpoint that `log-inputs/files` keeps.
+ *
+ * A row is one content, not one path: it keeps its id when the file is renamed, and ends when the content is replaced.
+ * It outlives the inputs that use it, so a reload goes on where the old input had read to, acknowledged or not.
+ */
+import type { CheckpointSection, Clock } from "../contracts.ts";
+import { Cursor } from "./cursor.ts";
+import { keyOf, type Print, type Stamp } from "./identity.ts";
+
+/** How long, and how many of, the rows of vanished files are kept. */
+const tombstoneMs = 24 * 60 * 60 * 1_000;
+const mostTombstones = 1_000;
+
+export interface Row {
+  readonly id: string;
+  /** The path its stream is known by: where the file was when it was live. */
+  readonly origin: string;
+  /** Where it was seen last. */
+  path: string;
+  dev: bigint;
+  ino: bigint;
+  birthNs: bigint;
+  /** As it was at the last look. */
+  size: number;
+  mtimeMs: number;
+  /** What we know of its beginning. `bytes` is missing after a restart, until the file was verified. */
+  head: Print;
+  headBytes: Uint8Array | undefined;
+  /** Wall time at which nothing of it was left to read, or it could not be found; undefined while it is followed. */
+  endedAt: number | undefined;
+  readonly cursors: Map<string, Cursor>;
+}
+
+/** A row as it stands in the checkpoint: numbers beyond 2^53 as text. */
+interface SavedRow {
+  id: string;
+  origin: string;
+  path: string;
+  dev: string;
+  ino: string;
+  birth: string;
+  size: number;
+  mtime: number;
+  head: Print;
+  ended?: number;
+  outputs: Record<string, ReturnType<Cursor["save"]>>;
+}
+
+export class Ledger implements CheckpointSection {
+  readonly rows = new Map<string, Row>();
+  /** Who reads which row for which output: a file that two entries match goes to an output once. */
+  private readonly claims = new Map<string, object>();
+  private readonly byKey = new Map<string, Row>();
+  private readonly clock: Clock;
+
+  constructor(clock: Clock, saved: unknown) {
+    this.clock = clock;
+    for (const row of Array.isArray(saved) ? (saved as SavedRow[]) : []) this.put(revive(row));
+  }
+
+  /** The content that was last seen in the file of this device and inode. */
+  find(stamp: Pick<Stamp, "dev" | "ino">): Row | undefined {
+    return this.byKey.get(keyOf(stamp));
+  }
+
+  /** A renumbered device (a restarted node): the same inode, born at the same moment, on a device we do not know. */
+  findMoved(stamp: Stamp): Row | undefined {
+    if (stamp.birthNs === 0n) return undefined;
+    const isMoved = (row: Row) => row.ino === stamp.ino && row.birthNs === stamp.birthNs && row.dev !== stamp.dev;
+    return [...this.rows.values()].find((row) => isMoved(row) && row.endedAt === undefined);
+  }
+
+  add(id: string, origin: string, path: string, stamp: Stamp): Row {
+    const { dev, ino, birthNs, size, mtimeMs } = stamp;
+    const head = { length: 0, hash: "" };
+    const known = { dev, ino, birthNs, size, mtimeMs, head, headBytes: new Uint8Array(), endedAt: undefined };
+    const row: Row = { id, origin, path, ...known, cursors: new Map() };
+    this.put(row);
+    return row;
+  }
+
+  /** The content is found in another file now: a copy, or the same file after its device was renumbered. */
+  move(row: Row, path: string, stamp: Stamp): void {
+    if (this.find(row) === row) this.byKey.delete(keyOf(row));
+    row.path = path;
+    row.dev = stamp.dev;
+    row.ino = stamp.ino;
+    row.birthNs = stamp.birthNs;
+    row.size = stamp.size;
+    this.byKey.set(keyOf(row), row);
+  }
+
+  end(row: Row): void {
+    row.endedAt = this.clock.wall();
+  }
+
+  /** The file of this row holds another content now; the row can still be found by its id. */
+  supersede(row: Row): void {
+    if (this.find(row) === row) this.byKey.delete(keyOf(row));
+    for (const output of row.cursors.keys()) this.claims.delete(`${row.id} ${output}`);
+    this.end(row);
+  }
+
+  /** True when `owner` is the one to read this row for this output. */
+  claim(row: Row, output: string, owner: object): boolean {
+    const key = `${row.id} ${output}`;
+    const holder = this.claims.get(key) ?? owner;
+    this.claims.set(key, holder);
+    return holder === owner;
+  }
+
+  release(row: Row, owner: object): void {
+    for (const output of row.cursors.keys()) {
+      const key = `${row.id} ${output}`;
+      if (this.claims.get(key) === owner) this.claims.delete(key);
+    }
+  }
+
+  save(): SavedRow[] {
+    this.prune();
+    return [...this.rows.values()].map(savedRow);
+  }
+
+  private put(row: Row): void {
+    this.rows.set(row.id, row);
+    if (row.endedAt === undefined || this.find(row) === undefined) this.byKey.set(keyOf(row), row);
+  }
+
+  private prune(): void {
+    const ended = [...this.rows.values()].filter((row) => row.endedAt !== undefined);
+    ended.sort((a, b) => b.endedAt! - a.endedAt!);
+    const oldest = this.clock.wall() - tombstoneMs;
+    for (const [place, row] of ended.entries()) {
+      if (place < mostTombstones && row.endedAt! > oldest) continue;
+      this.rows.delete(row.id);
+      if (this.find(row) === row) this.byKey.delete(keyOf(row));
+    }
+  }
+}
+
+function savedRow(row: Row): SavedRow {
+  const outputs = Object.fromEntries([...row.cursors].map(([output, cursor]) => [output, cursor.save()]));
+  return {
+    id: row.id,
+    origin: row.origin,
+    path: row.path,
+    dev: String(row.dev),
+    ino: String(row.ino),
+    birth: String(row.birthNs),
+    size: row.size,
+    mtime: row.mtimeMs,
+    head: row.head,
+    ...(row.endedAt === undefined ? {} : { ended: row.endedAt }),
+    outputs,
+  };
+}
+
+function revive(saved: SavedRow): Row {
+  const cursors = Object.entries(saved.outputs).map(([output, one]) => [output, Cursor.revive(one)] as const);
+  return {
+    id: saved.id,
+    origin: saved.origin,
+    path: saved.path,
+    dev: BigInt(saved.dev),
+    ino: BigInt(saved.ino),
+    birthNs: BigInt(saved.birth),
+    size: saved.size,
+    mtimeMs: saved.mtime,
+    head: saved.head,
+    headBytes: undefined,
+    endedAt: saved.ended,
+    cursors: new Map(cursors),
+  };
+}

@@ -1,0 +1,43 @@
+/** What main and the log worker say to each other. Plain data: it is copied from thread to thread. */
+import type { LogSourceState, RecordStream } from "../contracts.ts";
+import type { Series } from "../metrics.ts";
+import type { Leftover } from "./pipeline.ts";
+import type { LogEntry } from "./routes.ts";
+
+/** Everything the worker needs to begin. */
+export interface StartMessage {
+  readonly type: "start";
+  readonly logs: readonly LogEntry[];
+  readonly stateDir: string;
+  readonly folder: string;
+  readonly rings: Readonly<Record<RecordStream, SharedArrayBuffer>>;
+}
+
+/** A question has an id, and its answer the same one. */
+export type Question =
+  | { readonly type: "reload"; readonly id: number; readonly logs: readonly LogEntry[] }
+  | { readonly type: "drain"; readonly id: number; readonly withinMs: number }
+  | { readonly type: "state"; readonly id: number }
+  | { readonly type: "stop"; readonly id: number };
+
+/** Main to worker. `records`: a ring is worth looking at. */
+export type ToWorker = StartMessage | Question | { readonly type: "records" };
+
+/** Why something failed: a UserError keeps its exit code, anything else is a fault of ours. */
+export interface Refusal {
+  readonly message: string;
+  readonly exitCode: 1 | 2 | 3 | undefined;
+}
+
+/** Worker to main. */
+export type ToMain =
+  | { readonly type: "metrics"; readonly memory: SharedArrayBuffer }
+  | { readonly type: "series"; readonly series: Series }
+  | { readonly type: "event"; readonly event: string; readonly fields: Record<string, unknown> }
+  | { readonly type: "started"; readonly refusal?: Refusal }
+  | {
+      readonly type: "answer";
+      readonly id: number;
+      readonly value?: Leftover | LogSourceState[];
+      readonly refusal?: Refusal;
+    };

@@ -1,0 +1,173 @@
+/**
+ * From a path to a followed file: which content it holds, where to go on in it, and what became of the content that
+ * was expected there instead.
+ */
+import { closeSync, fstatSync } from "node:fs";
+import { dirname } from "node:path";
+import type { LogInputContext } from "../contracts.ts";
+import { type Arrival, type Known, missedAfter } from "./arrivals.ts";
+import { headBefore, holdsContent, lastLineEnd, refresh } from "./content.ts";
+import { Cursor } from "./cursor.ts";
+import { FollowedFile, type FollowedFileParts, type Reader } from "./followed-file.ts";
+import { keyOf, printOf, readTail, type Stamp, stampOf } from "./identity.ts";
+import type { Row } from "./ledger.ts";
+import { findCopy, listFiles, openToRead } from "./siblings.ts";
+import { Stream } from "./stream.ts";
+import type { Survey } from "./survey.ts";
+
+/** All that one input follows. */
+export interface Following extends Known {
+  readonly context: LogInputContext;
+  readonly files: Map<string, FollowedFile>;
+  readonly streams: Map<string, Stream>;
+  readonly survey: Survey;
+  readonly parts: FollowedFileParts;
+}
+
+/** An open file that nobody follows yet. */
+interface Opened {
+  readonly fd: number;
+  readonly stamp: Stamp;
+  readonly path: string;
+  readonly origin: string;
+}
+
+/** Opens the file and follows it, unless it cannot be read, is followed already, or is no regular file. */
+export function followArrival(following: Following, { path, origin }: Arrival, atEnd = false): void {
+  let fd: number;
+  try {
+    fd = openToRead(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
+    if (code !== "ENOENT") following.survey.unopened(path, code);
+    return;
+  }
+  following.survey.opened(path);
+  const stats = fstatSync(fd, { bigint: true });
+  const stamp = stampOf(stats);
+  if (!stats.isFile() || following.files.has(keyOf(stamp))) closeSync(fd);
+  else followOpened(following, { fd, stamp, path, origin }, atEnd);
+}
+
+/** The content of a followed file was replaced in place: follows what it holds now, and the old content elsewhere. */
+export function followReplaced(following: Following, file: FollowedFile): void {
+  const { row, path } = file;
+  const writtenMs = row.mtimeMs;
+  following.files.delete(file.key);
+  const fd = file.surrender();
+  following.parts.counters.rotated("truncated");
+  following.context.emit("log_file_truncated", { input: file.input, path });
+  following.context.checkpoint.hasten();
+  if (keyOf(row) === file.key) leaveContent(following, row, fd);
+  else followArrival(following, { path: row.path, origin: row.origin, stamp: file.stat() });
+  followMissed(following, row, writtenMs);
+  const stamp = stampOf(fstatSync(fd, { bigint: true }));
+  followOpened(following, { fd, stamp, path, origin: row.origin }, false);
+}
+
+function followOpened(following: Following, opened: Opened, atEnd: boolean): void {
+  const { ledger, births, streams } = following;
+  const { fd, stamp, path, origin } = opened;
+  const known = ledger.find(stamp) ?? ledger.findMoved(stamp);
+  const isSame = known !== undefined && holdsContent(known, fd, stamp, births);
+  if (known !== undefined && !isSame) leaveKnown(following, known, fd);
+  const row = isSame ? resume(following, known, opened) : ledger.add(newId(following), origin, path, stamp);
+  const file = makeFile(following, row, fd);
+  if (file === undefined) return;
+  if (atEnd && !isSame) skipToEnd(file, stamp.size);
+  const stream = streams.get(row.origin) ?? new Stream(row.origin, row);
+  streams.set(row.origin, stream);
+  stream.append(file);
+}
+
+/** The file that was found under a row's inode holds something else: nobody looked while that happened. */
+function leaveKnown(following: Following, row: Row, fd: number): void {
+  const writtenMs = row.mtimeMs;
+  const isFinished = row.endedAt !== undefined;
+  if (isFinished) following.ledger.supersede(row);
+  else leaveContent(following, row, fd);
+  if (!isFinished) followMissed(following, row, writtenMs);
+}
+
+/** Goes on with the content of `row` in a copy of the file, where there is one; counts what is lost where not. */
+function leaveContent(following: Following, row: Row, fd: number): void {
+  const own = keyOf(fstatSync(fd, { bigint: true }));
+  const others = listFiles(dirname(row.path), following.births).filter(({ stamp }) => keyOf(stamp) !== own);
+  const copy = findCopy(row, others);
+  if (copy === undefined) giveUp(following, row);
+  else if (following.files.has(keyOf(copy.spot.stamp))) {
+    closeSync(copy.fd);
+    following.ledger.supersede(row);
+  } else goOnInCopy(following, row, copy.fd, copy.spot.path);
+}
+
+function goOnInCopy(following: Following, row: Row, fd: number, path: string): void {
+  following.ledger.move(row, path, stampOf(fstatSync(fd, { bigint: true })));
+  refresh(row, fd);
+  const file = makeFile(following, row, fd);
+  if (file === undefined) return;
+  file.status = "rotated";
+  following.streams.get(row.origin)?.append(file);
+}
+
+function giveUp({ ledger, parts, context }: Following, row: Row): void {
+  const read = Math.min(...[...row.cursors.values()].map((cursor) => cursor.read));
+  const bytes = row.endedAt === undefined && row.size > read ? row.size - read : 0;
+  parts.counters.lost("truncated", bytes);
+  if (bytes > 0) context.emit("log_bytes_lost", { input: parts.input, path: row.path, bytes, reason: "truncated" });
+  ledger.supersede(row);
+}
+
+function followMissed(following: Following, row: Row, writtenMs: number): void {
+  for (const arrival of missedAfter(row, writtenMs, following)) {
+    following.parts.counters.rotated("missed");
+    followArrival(following, arrival);
+  }
+}
+
+function resume({ ledger, parts }: Following, row: Row, { fd, stamp, path }: Opened): Row {
+  const isRestart = row.headBytes === undefined;
+  if (keyOf(stamp) !== keyOf(row)) ledger.move(row, path, stamp);
+  if (isRestart) {
+    const behind = [...row.cursors.values()].map(({ acknowledged, shownTo }) => Math.max(acknowledged, shownTo));
+    parts.counters.repeats(Math.max(0, row.size - Math.min(row.size, ...behind)));
+  }
+  refresh(row, fd);
+  row.path = path;
+  row.endedAt = undefined;
+  row.size = stamp.size;
+  return row;
+}
+
+/** Undefined, and the descriptor closed, when another entry reads this file for all of our outputs. */
+function makeFile(following: Following, row: Row, fd: number): FollowedFile | undefined {
+  const { ledger, files, parts, context } = following;
+  const lanes = context.lanes.filter((lane) => ledger.claim(row, lane.output, files));
+  const readers: Reader[] = lanes.map((lane) => {
+    const cursor = row.cursors.get(lane.output) ?? new Cursor();
+    row.cursors.set(lane.output, cursor);
+    return { lane, cursor };
+  });
+  if (readers.length === 0) {
+    closeSync(fd);
+    following.survey.taken(row.path);
+    return undefined;
+  }
+  const file = new FollowedFile(row, fd, readers, parts, context.clock.now());
+  if (row.path !== row.origin) file.status = "rotated";
+  files.set(file.key, file);
+  return file;
+}
+
+function skipToEnd(file: FollowedFile, size: number): void {
+  const position = lastLineEnd(file.fd, size);
+  for (const { cursor } of file.readers) cursor.startAt(position, readTail(file.fd, position));
+  file.row.headBytes = headBefore(file.fd, position);
+  file.row.head = printOf(file.row.headBytes);
+}
+
+/** 64 random bits. */
+function newId({ context }: Following): string {
+  const half = () => Math.floor(context.random() * 2 ** 32);
+  return [half(), half()].map((bits) => bits.toString(16).padStart(8, "0")).join("");
+}

@@ -1,0 +1,232 @@
+/**
+ * The life of a line, in the log worker:
+ *
+ *   log-inputs/* -> lane -> batch -> log-outputs/* -> acknowledged -> checkpoint
+ *   record rings ---^
+ *
+ * One turn after the other, never two at once: rings, inputs, checkpoint, then a timer for whoever is due first.
+ */
+import type { Lane, LogInput, LogSourceState, Thread } from "../contracts.ts";
+import { mostHeldBytes, type OutputQueue, totalHeldBytes } from "./batch.ts";
+import { CheckpointFile, prepareFolder } from "./checkpoint.ts";
+import { type Lock, lockFolder } from "./lock.ts";
+import type { Records } from "./records.ts";
+import {
+  type LogEntry,
+  type LogRegistry,
+  makeRoutes,
+  noRoutes,
+  type RouteParts,
+  type Routes,
+  recordOutput,
+} from "./routes.ts";
+
+export interface PipelineOptions {
+  readonly logs: readonly LogEntry[];
+  /** The sidecar's state folder; a folder of our own is made in it. */
+  readonly stateFolder: string;
+  /** The folder relative paths start from. */
+  readonly folder: string;
+  readonly thread: Thread;
+  readonly registry: LogRegistry;
+  readonly stdout: { write(bytes: Uint8Array): Promise<void> };
+  readonly records: Records;
+}
+
+/** What a drain left behind. */
+export interface Leftover {
+  readonly unreadBytes: number;
+  readonly unsentBytes: number;
+}
+
+const longestWaitMs = 1_000;
+/** Pause between two looks of the drain, and how many must find nothing new. */
+const drainLookMs = 100;
+const quietLooks = 2;
+/** Kept back from the time for draining: to send what was read, and to write the last checkpoint. */
+const sendReserve = 0.2;
+const mostSendReserveMs = 2_000;
+const checkpointReserveMs = 100;
+
+export class Pipeline {
+  private readonly options: PipelineOptions;
+  private readonly lock: Lock;
+  private readonly checkpoint: CheckpointFile;
+  private readonly abort = new AbortController();
+  private readonly parts: RouteParts;
+  private current: Routes = noRoutes;
+  /** Outputs that a reload left out, until they have delivered what waited for them. */
+  private readonly leaving = new Set<OutputQueue>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private immediate: ReturnType<typeof setImmediate> | undefined;
+  private draining = false;
+  private hurried = false;
+  private stopped = false;
+
+  private constructor(options: PipelineOptions, lock: Lock, checkpoint: CheckpointFile) {
+    this.options = options;
+    this.lock = lock;
+    this.checkpoint = checkpoint;
+    const { thread, folder, registry, stdout } = options;
+    const queue = { thread, signal: this.abort.signal, onRoom: () => this.wake() };
+    this.parts = { thread, folder, registry, checkpoint, stdout, queue };
+  }
+
+  /** Throws a UserError when the state folder cannot be used or is in use, or an entry cannot be made. */
+  static async start(options: PipelineOptions): Promise<Pipeline> {
+    const folder = prepareFolder(options.stateFolder);
+    const lock = lockFolder(folder);
+    try {
+      const pipeline = new Pipeline(options, lock, CheckpointFile.open(folder, options.thread));
+      await pipeline.reload(options.logs);
+      return pipeline;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** Swaps to other entries, or keeps the old ones and rejects. Files both have go on where they were. */
+  async reload(logs: readonly LogEntry[]): Promise<void> {
+    const before = this.current;
+    const after = await makeRoutes(logs, before, this.parts);
+    this.current = after;
+    for (const { input } of before.routes.filter((route) => !after.routes.includes(route))) input.close();
+    for (const output of before.outputs.values()) {
+      if (![...after.outputs.values()].includes(output)) this.leave(output.queue);
+    }
+    const share = Math.min(mostHeldBytes, totalHeldBytes / after.outputs.size);
+    for (const { queue } of after.outputs.values()) queue.limitBytes = share;
+    this.wake();
+  }
+
+  state(): LogSourceState[] {
+    return this.current.routes.flatMap(({ input }) => input.state());
+  }
+
+  /** Takes a turn soon: records were appended, or an output has room. */
+  wake(): void {
+    if (this.immediate !== undefined || this.stopped) return;
+    clearTimeout(this.timer);
+    this.immediate = setImmediate(() => this.turn());
+  }
+
+  /**
+   * Reads to the end of every file until nothing grows, shows unfinished last lines, delivers, writes the checkpoint.
+   * The checkpoint is written first as well, should the process be killed meanwhile. A second call ends the first one:
+   * the last checkpoint is written at once.
+   */
+  async drain(withinMs: number): Promise<Leftover> {
+    this.checkpoint.write();
+    this.hurried = this.draining;
+    if (!this.draining) {
+      this.draining = true;
+      const end = this.options.thread.clock.now() + withinMs;
+      await this.readToEnd(end - Math.min(withinMs * sendReserve, mostSendReserveMs));
+      for (const { input } of this.current.routes) input.finish();
+      await this.flushUntil(end - checkpointReserveMs);
+    }
+    this.checkpoint.write();
+    return { unreadBytes: this.unreadBytes(), unsentBytes: this.unsentBytes() };
+  }
+
+  /** Writes the checkpoint and closes everything. What was not delivered is read again at the next start. */
+  async stop(): Promise<void> {
+    if (this.stopped) return;
+    this.turn();
+    await this.flushUntil(this.options.thread.clock.now() + checkpointReserveMs);
+    this.stopped = true;
+    this.hurried = true;
+    clearTimeout(this.timer);
+    clearImmediate(this.immediate);
+    this.abort.abort();
+    this.checkpoint.write();
+    for (const { input } of this.current.routes) input.close();
+    for (const { queue } of this.current.outputs.values()) await queue.close();
+    this.lock.release();
+  }
+
+  private turn(): void {
+    clearTimeout(this.timer);
+    clearImmediate(this.immediate);
+    this.immediate = undefined;
+    if (this.stopped) return;
+    const waitMs = Math.min(this.takeTurns(), this.checkpoint.waitMs(), longestWaitMs);
+    if (waitMs <= 0) this.immediate = setImmediate(() => this.turn());
+    else this.timer = setTimeout(() => this.turn(), waitMs);
+  }
+
+  /** Returns the milliseconds until somebody wants another turn. */
+  private takeTurns(): number {
+    this.options.records.turn(this.recordLane());
+    let waitMs = longestWaitMs;
+    for (const { name, input } of this.current.routes) waitMs = Math.min(waitMs, this.turnOf(name, input));
+    this.checkpoint.writeIfDue();
+    return waitMs;
+  }
+
+  /** A fault in one input must not end the others. */
+  private turnOf(name: string, input: LogInput): number {
+    try {
+      return input.turn();
+    } catch (error) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.options.thread.emit("log_input_failed", { input: name, error: text });
+      return longestWaitMs;
+    }
+  }
+
+  private recordLane(): Lane {
+    return this.current.outputs.get(recordOutput.name)!.queue.lane(() => this.options.records);
+  }
+
+  private leave(queue: OutputQueue): void {
+    this.leaving.add(queue);
+    void queue.close().then(() => this.leaving.delete(queue));
+  }
+
+  private async readToEnd(end: number): Promise<void> {
+    let before = "";
+    for (let quiet = 0; quiet < quietLooks && this.mayGoOn(end); ) {
+      for (const { input } of this.current.routes) input.look();
+      await this.readAll(end);
+      const now = this.mark();
+      const isQuiet = now === before && this.unsentBytes() === 0;
+      quiet = isQuiet ? quiet + 1 : 0;
+      before = now;
+      if (quiet < quietLooks) await Bun.sleep(drainLookMs);
+    }
+  }
+
+  /** Takes turns until nobody has more to read right now. */
+  private async readAll(end: number): Promise<void> {
+    while (this.mayGoOn(end) && this.takeTurns() <= 0) await new Promise((resume) => setImmediate(resume));
+  }
+
+  /** Changes when anything was read or has grown. */
+  private mark(): string {
+    const read = this.state().map(({ id, sizeBytes, outputs }) => [id, sizeBytes, outputs]);
+    return JSON.stringify([read, this.unreadBytes()]);
+  }
+
+  private async flushUntil(end: number): Promise<void> {
+    while (this.mayGoOn(end) && this.unsentBytes() > 0) {
+      this.options.records.turn(this.recordLane());
+      await Bun.sleep(2);
+    }
+  }
+
+  private mayGoOn(end: number): boolean {
+    return !this.hurried && !this.stopped && this.options.thread.clock.now() < end;
+  }
+
+  private unreadBytes(): number {
+    const files = this.current.routes.reduce((sum, { input }) => sum + input.unread(), 0);
+    return files + this.options.records.unreadBytes;
+  }
+
+  private unsentBytes(): number {
+    const queues = [...this.leaving, ...[...this.current.outputs.values()].map(({ queue }) => queue)];
+    return queues.reduce((sum, queue) => sum + queue.unsentBytes, 0);
+  }
+}

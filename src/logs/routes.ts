@@ -1,0 +1,143 @@
+/** Entries of `logs:` made real: inputs and outputs created together, so that a reload takes effect whole or not at all. */
+import type { LogInput, LogInputDefinition, LogOutputDefinition, Thread } from "../contracts.ts";
+import { UserError } from "../errors.ts";
+import { OutputQueue, type OutputQueueOptions } from "./batch.ts";
+import type { CheckpointFile } from "./checkpoint.ts";
+
+/** One entry of `logs:` as the config hands it over. */
+export interface LogEntry {
+  readonly name: string;
+  readonly input: { readonly use: string; readonly options: unknown };
+  readonly outputs: readonly { readonly name: string; readonly use: string; readonly options: unknown }[];
+}
+
+/** The drop-ins there are. */
+export interface LogRegistry {
+  readonly logInputs: Readonly<Record<string, () => Promise<{ default: LogInputDefinition }>>>;
+  readonly logOutputs: Readonly<Record<string, () => Promise<{ default: LogOutputDefinition }>>>;
+}
+
+export interface RouteParts {
+  readonly thread: Thread;
+  /** The folder relative paths start from. */
+  readonly folder: string;
+  readonly registry: LogRegistry;
+  readonly checkpoint: CheckpointFile;
+  readonly stdout: { write(bytes: Uint8Array): Promise<void> };
+  readonly queue: OutputQueueOptions;
+}
+
+/** An output with what waits for it. `same` tells whether it can go on under another config. */
+export interface Output {
+  readonly queue: OutputQueue;
+  readonly same: string;
+}
+
+/** An input with its ways to outputs. */
+export interface Route {
+  readonly name: string;
+  readonly input: LogInput;
+  readonly same: string;
+}
+
+export interface Routes {
+  readonly routes: readonly Route[];
+  /** By name. */
+  readonly outputs: ReadonlyMap<string, Output>;
+}
+
+export const noRoutes: Routes = { routes: [], outputs: new Map() };
+
+/** The output that records go to. */
+export const recordOutput = { name: "stdout", use: "stdout", options: {} };
+
+/**
+ * Makes what `entries` ask for, taking over from `before` what stays as it is. Rejects, and leaves everything as it
+ * was, when one of them cannot be made.
+ */
+export async function makeRoutes(entries: readonly LogEntry[], before: Routes, parts: RouteParts): Promise<Routes> {
+  const making = new Making(before, parts);
+  try {
+    await making.output(recordOutput);
+    for (const entry of entries) await making.route(entry);
+    return making;
+  } catch (error) {
+    await making.undo();
+    throw error;
+  }
+}
+
+type WantedOutput = LogEntry["outputs"][number];
+
+class Making implements Routes {
+  readonly routes: Route[] = [];
+  readonly outputs = new Map<string, Output>();
+  private readonly before: Routes;
+  private readonly parts: RouteParts;
+  private readonly made: { close(): unknown }[] = [];
+
+  constructor(before: Routes, parts: RouteParts) {
+    this.before = before;
+    this.parts = parts;
+  }
+
+  async undo(): Promise<void> {
+    for (const one of this.made) await one.close();
+  }
+
+  /** Two entries that name the same output with the same options share it. */
+  async output(wanted: WantedOutput): Promise<Output> {
+    const same = JSON.stringify([wanted.use, wanted.options]);
+    const known = this.outputs.get(wanted.name) ?? this.kept(wanted.name, same) ?? (await this.newOutput(wanted, same));
+    if (known.same !== same) throw new UserError(differs(wanted.name), 1);
+    this.outputs.set(wanted.name, known);
+    return known;
+  }
+
+  async route(entry: LogEntry): Promise<void> {
+    const outputs: Output[] = [];
+    for (const wanted of entry.outputs) outputs.push(await this.output(wanted));
+    const same = JSON.stringify(entry);
+    const kept = this.before.routes.find((one) => one.same === same);
+    const isKept = outputs.every((output) => this.before.outputs.get(output.queue.name) === output);
+    this.routes.push(kept !== undefined && isKept ? kept : await this.newRoute(entry, outputs, same));
+  }
+
+  private kept(name: string, same: string): Output | undefined {
+    const output = this.before.outputs.get(name);
+    return output?.same === same ? output : undefined;
+  }
+
+  private async newOutput({ name, use, options }: WantedOutput, same: string): Promise<Output> {
+    const { thread, registry, stdout, queue } = this.parts;
+    const { create } = await dropIn(registry.logOutputs, use, "output");
+    const output = await create(options, { ...thread, name, signal: queue.signal, stdout });
+    const made = { queue: new OutputQueue(name, output, queue), same };
+    this.made.push(made.queue);
+    return made;
+  }
+
+  private async newRoute(entry: LogEntry, outputs: readonly Output[], same: string): Promise<Route> {
+    const { thread, registry, checkpoint, folder } = this.parts;
+    const { create } = await dropIn(registry.logInputs, entry.input.use, "input");
+    const lanes = outputs.map(({ queue }) => queue.lane(() => input));
+    const context = { ...thread, name: entry.name, folder, lanes, checkpoint };
+    const input: LogInput = await create(entry.input.options, context);
+    this.made.push(input);
+    return { name: entry.name, input, same };
+  }
+}
+
+async function dropIn<T>(
+  listed: Readonly<Record<string, () => Promise<{ default: T }>>>,
+  use: string,
+  kind: string,
+): Promise<T> {
+  const read = listed[use];
+  if (read === undefined) throw new UserError(`logs: there is no ${kind} ${use}`, 1);
+  return (await read()).default;
+}
+
+function differs(name: string): string {
+  return `logs: two outputs are called ${name} but have different options; give each a \`name:\` of its own`;
+}

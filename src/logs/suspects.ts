@@ -1,0 +1,89 @@
+/**
+ * New files that may be copies of a file we follow: `cp app.log app.log.1`, which comes before the truncation when a
+ * log is rotated by copytruncate. Read as new, a copy would repeat every line.
+ *
+ * A suspect is called like the original with something added, appeared while the original stayed in place, and begins
+ * with the same bytes. It is held back, and let go as soon as it differs, outgrows the original, or the original is
+ * truncated or renamed; then the search for the original's content decides. A copy that just stays is not read while
+ * it is, byte for byte, what we read already. Nothing is lost by that: the moment it says something else it is read
+ * from its beginning.
+ */
+import { closeSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { FollowedFile } from "./followed-file.ts";
+import { type Births, headBytes, readAt, readTail, sameBeginning } from "./identity.ts";
+import { isExtendedName, openToRead, type Spot } from "./siblings.ts";
+
+export class Suspects {
+  private readonly births: Births;
+  /** By path: its size when it was last found to be a copy. */
+  private readonly copies = new Map<string, number>();
+
+  constructor(births: Births) {
+    this.births = births;
+  }
+
+  /** True when this new file should not be read yet, because it is so far a copy of `original`. */
+  holds(spot: Spot, original: FollowedFile): boolean {
+    if (!this.isCopy(spot, original)) {
+      this.copies.delete(spot.path);
+      return false;
+    }
+    this.copies.set(spot.path, spot.stamp.size);
+    return true;
+  }
+
+  /** Forgets those that are gone. */
+  keepOnly(paths: ReadonlySet<string>): void {
+    for (const path of this.copies.keys()) if (!paths.has(path)) this.copies.delete(path);
+  }
+
+  /** The file this one would be a copy of. */
+  originalOf(spot: Spot, originals: Iterable<FollowedFile>): FollowedFile | undefined {
+    for (const file of originals) {
+      const isNamedAfter =
+        file.status === "live" &&
+        dirname(file.path) === dirname(spot.path) &&
+        isExtendedName(basename(spot.path), basename(file.path));
+      if (isNamedAfter && !this.births.before(spot.stamp, file.row)) return file;
+    }
+    return undefined;
+  }
+
+  private isCopy(spot: Spot, original: FollowedFile): boolean {
+    if (spot.stamp.size === this.copies.get(spot.path)) return true;
+    // An empty one has nothing to be read yet; it may be a copy that has only begun.
+    if (spot.stamp.size === 0) return true;
+    if (spot.stamp.size > original.knownSize) return false;
+    return hasSameBytes(spot, original.fd);
+  }
+}
+
+const pieceBytes = 64 * 1024;
+/** Of a large file only so many pieces are compared, spread evenly: this must not hold up the thread. */
+const mostPieces = 16;
+
+/** Compares ends first, then what is between them. */
+function hasSameBytes(spot: Spot, original: number): boolean {
+  let copy: number | undefined;
+  try {
+    copy = openToRead(spot.path);
+    const { size } = spot.stamp;
+    if (!sameBeginning(readAt(original, 0, headBytes), readAt(copy, 0, Math.min(size, headBytes)))) return false;
+    if (Buffer.compare(readTail(original, size), readTail(copy, size)) !== 0) return false;
+    return sameThroughout(original, copy, size);
+  } catch {
+    return false;
+  } finally {
+    if (copy !== undefined) closeSync(copy);
+  }
+}
+
+function sameThroughout(one: number, other: number, size: number): boolean {
+  const step = Math.max(pieceBytes, Math.ceil(size / mostPieces));
+  for (let at = 0; at < size; at += step) {
+    const length = Math.min(pieceBytes, size - at);
+    if (Buffer.compare(readAt(one, at, length), readAt(other, at, length)) !== 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,59 @@
+/** The fast way from a file to a block: one read, one search backwards for a newline, no copy when it is large. */
+import { readSync } from "node:fs";
+import type { Cursor } from "./cursor.ts";
+import { blockOf, readBytes } from "./file-block.ts";
+import type { FollowedFile } from "./followed-file.ts";
+import { headBytes, readTail } from "./identity.ts";
+import { lineEnd, type Taken } from "./long-line.ts";
+
+/** The whole lines of one read at the position. A number is how many bytes were passed over without making a block. */
+export function takeWholeLines(file: FollowedFile, cursor: Cursor): Taken | number | "end" | "replaced" {
+  const { buffers } = file.parts;
+  const buffer = buffers.take();
+  let kept = false;
+  try {
+    const found = readNew(file, cursor, buffer);
+    if (typeof found === "string") return found;
+    const { from, got } = found;
+    if (cursor.blank && buffer[from] === 0) return skipNulls(file, cursor, buffer.subarray(from, from + got));
+    const length = lineEnd(buffer, from, got);
+    if (length === 0) return unfinished(cursor, got);
+    const made = blockOf(file, cursor.read, { buffer, from, length, buffers });
+    kept = made.kept;
+    return made;
+  } finally {
+    if (!kept) buffers.give(buffer);
+  }
+}
+
+/** Reads the tail and what follows it; says where in the buffer that is. */
+function readNew(
+  file: FollowedFile,
+  cursor: Cursor,
+  buffer: Buffer,
+): { from: number; got: number } | "end" | "replaced" {
+  const tail = cursor.tail ?? readTail(file.fd, cursor.read);
+  const from = tail.length;
+  const got = readSync(file.fd, buffer, 0, from + readBytes, cursor.read - from) - from;
+  if (got < 0 || Buffer.compare(buffer.subarray(0, from), tail) !== 0) return "replaced";
+  file.noteSize(cursor.read + got);
+  return got === 0 ? "end" : { from, got };
+}
+
+/** No newline in what was read: an unfinished line, or one that is longer than a buffer and is searched from here. */
+function unfinished(cursor: Cursor, got: number): number | "end" {
+  if (got < readBytes) return "end";
+  cursor.scanned = cursor.read + got;
+  return got;
+}
+
+/** A writer that does not append keeps its old offset after a truncation: the gap before it reads as NULs. */
+function skipNulls(file: FollowedFile, cursor: Cursor, bytes: Uint8Array): number {
+  const text = bytes.findIndex((byte) => byte !== 0);
+  const count = text < 0 ? bytes.length : text;
+  file.parts.counters.nulls.add(count);
+  file.learnHead(cursor.read, new Uint8Array(Math.min(count, headBytes)));
+  cursor.startAt(cursor.read + count, readTail(file.fd, cursor.read + count));
+  cursor.blank = true;
+  return count;
+}

@@ -1,0 +1,103 @@
+/**
+ * The log worker's entry point: a thread that owns files, checkpoints, outputs and fd 1, so that a slow disk or a
+ * reader that stalls is never felt by traffic. Main talks to it through `Collector` alone.
+ */
+import { systemClock } from "../clock.ts";
+import type { Thread } from "../contracts.ts";
+import { UserError } from "../errors.ts";
+import { MetricsRegion, spineMetrics } from "../metrics.ts";
+import * as registry from "../registry.gen.ts";
+import { logMetrics } from "./declarations.ts";
+import { FdWriter } from "./fd-writer.ts";
+import type { Question, Refusal, StartMessage, ToMain, ToWorker } from "./messages.ts";
+import { Pipeline } from "./pipeline.ts";
+import { RecordRing } from "./record-ring.ts";
+import { Records } from "./records.ts";
+
+declare const self: { onmessage: (event: MessageEvent<ToWorker>) => void; postMessage(message: ToMain): void };
+
+const stdoutFd = 1;
+
+function tell(message: ToMain): void {
+  self.postMessage(message);
+}
+
+function randomFraction(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32;
+}
+
+/** This thread's own of everything; its numbers are read by main, its events are said by main. */
+function makeThread(): Thread {
+  const metrics = new MetricsRegion(
+    { ...spineMetrics, ...logMetrics },
+    {
+      strict: false,
+      onSeries: (series) => tell({ type: "series", series }),
+    },
+  );
+  tell({ type: "metrics", memory: metrics.buffer });
+  return {
+    clock: systemClock,
+    random: randomFraction,
+    emit: (event, fields = {}) => tell({ type: "event", event, fields }),
+    metrics,
+    record: () => false,
+  };
+}
+
+function refusalOf(error: unknown): Refusal {
+  const message = error instanceof Error ? error.message : String(error);
+  return { message, exitCode: error instanceof UserError ? error.exitCode : undefined };
+}
+
+async function start({ logs, stateDir, folder, rings }: StartMessage): Promise<Pipeline> {
+  const thread = makeThread();
+  const onBroken = (error: string) => thread.emit("stdout_broken", { error });
+  return Pipeline.start({
+    logs,
+    stateFolder: stateDir,
+    folder,
+    thread,
+    registry,
+    stdout: new FdWriter(stdoutFd, thread.clock, { onBroken }),
+    records: new Records({ access: new RecordRing(rings.access), schedule: new RecordRing(rings.schedule) }),
+  });
+}
+
+async function answer(pipeline: Pipeline, question: Question): Promise<ToMain> {
+  const { id } = question;
+  switch (question.type) {
+    case "reload":
+      await pipeline.reload(question.logs);
+      return { type: "answer", id };
+    case "drain":
+      return { type: "answer", id, value: await pipeline.drain(question.withinMs) };
+    case "state":
+      return { type: "answer", id, value: pipeline.state() };
+    case "stop":
+      await pipeline.stop();
+      return { type: "answer", id };
+  }
+}
+
+let running: Promise<Pipeline> | undefined;
+
+async function take(message: ToWorker): Promise<void> {
+  if (message.type === "start") {
+    running = start(message);
+    await running.then(
+      () => tell({ type: "started" }),
+      (error) => tell({ type: "started", refusal: refusalOf(error) }),
+    );
+    return;
+  }
+  const pipeline = await running;
+  if (pipeline === undefined) return;
+  if (message.type === "records") pipeline.wake();
+  else {
+    const failed = (error: unknown): ToMain => ({ type: "answer", id: message.id, refusal: refusalOf(error) });
+    tell(await answer(pipeline, message).catch(failed));
+  }
+}
+
+self.onmessage = ({ data }) => void take(data);
