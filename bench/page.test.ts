@@ -1,0 +1,22 @@
+import { describe, expect, test } from "bun:test";
+import { replaceSection, table } from "./page.ts";
+
+describe("docs/benchmarks.md", () => {
+  test("a run replaces its own section and keeps the other", () => {
+    const both = replaceSection(replaceSection("", "start", "start one"), "http", "http one\n\nmore");
+    const replaced = replaceSection(both, "start", "start two");
+    expect(replaced).toContain("http one\n\nmore");
+    expect(replaced).toContain("start two");
+    expect(replaced).not.toContain("start one");
+    expect(replaceSection(replaced, "start", "start one")).toBe(both);
+  });
+
+  test("sections keep their order whichever was measured first", () => {
+    const page = replaceSection(replaceSection("", "start", "s"), "http", "h");
+    expect(page.indexOf("<!-- http: begin -->")).toBeLessThan(page.indexOf("<!-- start: begin -->"));
+  });
+
+  test("tables align figures to the right", () => {
+    expect(table(["", "ms"], [["a", "1.0"]])).toBe("|  | ms |\n| --- | ---: |\n| a | 1.0 |");
+  });
+});

@@ -1,0 +1,38 @@
+import { defineCommand } from "../contracts.ts";
+import { UserError } from "../errors.ts";
+
+const logFormats = ["json", "text"] as const;
+
+export default defineCommand({
+  name: "run",
+  doc: "Run the sidecar.",
+  options: {
+    config: { kind: "text", flags: "-c, --config <file>", doc: "the configuration" },
+    logFormat: {
+      kind: "text",
+      flags: "--log-format <json|text>",
+      doc: "how its own log is written to stderr (json; text is for a person)",
+    },
+  },
+  async run({ config, logFormat: wanted = "json" }, _operands, io) {
+    const logFormat = logFormats.find((format) => format === wanted);
+    if (logFormat === undefined) throw new UserError(`--log-format ${wanted}: write json or text`, 2);
+    // From here on a signal is ours: as process 1 of a container we would not even be ended by one.
+    const signals = Promise.withResolvers<NodeJS.Signals>();
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, signals.resolve);
+    process.on("SIGHUP", () => {});
+    const [{ findConfig }, { startSidecar }] = await Promise.all([
+      import("../config/load.ts"),
+      import("../sidecar.ts"),
+    ]);
+    const { env, clock, random } = io;
+    const sidecar = await startSidecar({ configPath: findConfig(config, env), env, clock, random, logFormat });
+    process.on("SIGHUP", () => void sidecar.reload("SIGHUP"));
+    void signals.promise.then((signal) => {
+      // Asked once more, it stops at once.
+      for (const again of ["SIGTERM", "SIGINT"] as const) process.on(again, () => void sidecar.drain(again));
+      return sidecar.drain(signal);
+    });
+    return sidecar.stopped;
+  },
+});

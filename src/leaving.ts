@@ -1,0 +1,132 @@
+/** What each part does while the sidecar leaves: the deeds to the lifecycle's words. */
+import type { Config } from "./config/schema.ts";
+import type { Thread } from "./contracts.ts";
+import type { Leaving as Deeds } from "./lifecycle.ts";
+import { isLoopbackHost, listeningPorts } from "./local-ports.ts";
+import type { Records } from "./records.ts";
+import type { Timing } from "./schedules/clock.ts";
+import type { Schedules } from "./schedules/schedules.ts";
+import type { Traffic } from "./traffic.ts";
+
+export interface LeavingOptions {
+  readonly config: Config;
+  readonly parts: { readonly traffic: Traffic; readonly schedules: Schedules; readonly records: Records };
+  readonly thread: Thread;
+  readonly timing: Timing;
+  /** How many exchanges have ended since the start. */
+  exchangesEnded(): number;
+  /** Begins no reload any more; resolves when the last one has ended. */
+  quiesce(): Promise<void>;
+  /** Ends what the parts report to: after it nothing can be said. */
+  close(): void;
+}
+
+/** An app that makes no call for so long is taken to have no more to make. */
+const quietMs = 1000;
+const lookEveryMs = 50;
+
+/** Of the time to stop: kept for what comes after the log worker. */
+const afterRecordsMs = 250;
+
+export class Leaving implements Deeds {
+  /** The config that runs now. */
+  config: Config;
+  /** False when nothing is waited for but what already runs. */
+  waitsForApp = true;
+  private readonly options: LeavingOptions;
+  private quiesced: Promise<void> | undefined;
+
+  constructor(options: LeavingOptions) {
+    this.config = options.config;
+    this.options = options;
+  }
+
+  graceMs(): number {
+    return this.config.shutdown.graceMs;
+  }
+
+  announce(): void {
+    this.options.thread.metrics.gauge("outrigger_draining").set(1);
+    this.options.parts.traffic.announce();
+  }
+
+  recant(): void {
+    this.options.thread.metrics.gauge("outrigger_draining").set(0);
+    this.options.parts.traffic.recant();
+  }
+
+  quiesce(): void {
+    this.quiesced = this.options.quiesce();
+    this.options.parts.schedules.stop();
+  }
+
+  isUnneeded(): boolean {
+    return this.config.inbound.length === 0 || this.appIsGone();
+  }
+
+  running(): number {
+    return this.options.parts.traffic.active.exchanges;
+  }
+
+  async settle(deadlineMs: number): Promise<void> {
+    const { traffic, schedules } = this.options.parts;
+    const until = this.options.timing.clock.now() + deadlineMs;
+    const [, { cut }] = await Promise.all([traffic.drain(deadlineMs), schedules.drain(deadlineMs)]);
+    if (cut > 0) this.options.thread.emit("schedules_cut", { count: cut });
+    await this.quiet(until);
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    const { traffic, schedules, records } = this.options.parts;
+    const until = this.options.timing.clock.now() + deadlineMs;
+    const leftMs = () => Math.max(0, until - this.options.timing.clock.now());
+    if (this.quiesced === undefined) this.quiesce();
+    schedules.stop();
+    await this.attempt("reload", this.quiesced!, leftMs() / 2);
+    await this.attempt("traffic", (async () => traffic.stop())(), leftMs());
+    const forRecordsMs = Math.max(0, leftMs() - afterRecordsMs);
+    await this.attempt("log worker", records.drain(forRecordsMs), forRecordsMs + afterRecordsMs);
+    await this.attempt("log worker", records.stop(), afterRecordsMs);
+    this.options.close();
+  }
+
+  /** The calls of the app go through us until the end: waits until there were none for a second. */
+  private async quiet(until: number): Promise<void> {
+    const { clock } = this.options.timing;
+    let quietSince = clock.now();
+    let endedBefore = this.options.exchangesEnded();
+    while (this.waitsForApp && this.config.outbound.length > 0 && !this.appIsGone()) {
+      const ended = this.options.exchangesEnded();
+      if (this.running() > 0 || ended !== endedBefore) quietSince = clock.now();
+      endedBefore = ended;
+      if (clock.now() >= until || clock.now() - quietSince >= quietMs) return;
+      await this.sleep(lookEveryMs);
+    }
+  }
+
+  /** True when the ports we forward to in this pod have no listener any more; unknown ports count as there. */
+  private appIsGone(): boolean {
+    const actions = this.config.inbound.flatMap(({ routes }) => routes.map(({ action }) => action));
+    const upstreams = actions.flatMap((action) => (action.kind === "forward" ? [action.to] : []));
+    const ports = upstreams.filter(({ host }) => isLoopbackHost(host)).map(({ port }) => port);
+    const open = ports.length === 0 ? undefined : listeningPorts();
+    return open !== undefined && !ports.some((port) => open.has(port));
+  }
+
+  /** Waits for it, but not beyond the deadline; what goes wrong is said, and the next part's turn comes. */
+  private async attempt(part: string, deed: Promise<void>, deadlineMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const tooLate = () => late.reject(new Error(`it took longer than ${Math.round(deadlineMs)} ms`));
+    const cancel = this.options.timing.after(deadlineMs, tooLate);
+    try {
+      await Promise.race([deed, late.promise]);
+    } catch (error) {
+      this.options.thread.emit("part_not_stopped", { part, error });
+    }
+    cancel();
+  }
+
+  private sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.options.timing.after(delayMs, resolve));
+  }
+}

@@ -1,0 +1,159 @@
+import { describe, expect, test } from "bun:test";
+import { FakeTime } from "../test/kit/fake-time.ts";
+import { type Leaving, Lifecycle } from "./lifecycle.ts";
+
+/** A lifecycle in made-up time over parts that write down what is done to them. */
+function life({ graceMs = 24_000 } = {}) {
+  const time = new FakeTime(0);
+  const done: string[] = [];
+  const events: string[] = [];
+  const state = { unneeded: false, settled: Promise.withResolvers<void>() };
+  const note = (what: string) => void done.push(`${time.clock.now() / 1000} ${what}`);
+  const leaving: Leaving = {
+    graceMs: () => graceMs,
+    announce: () => note("announce"),
+    recant: () => note("recant"),
+    quiesce: () => note("quiesce"),
+    isUnneeded: () => state.unneeded,
+    running: () => 3,
+    settle: (deadlineMs) => {
+      note(`settle ${deadlineMs / 1000}`);
+      return Promise.race([
+        state.settled.promise,
+        new Promise<void>((resolve) => void time.after(deadlineMs, resolve)),
+      ]);
+    },
+    stop: async (deadlineMs) => note(`stop ${deadlineMs / 1000}`),
+  };
+  const subject = new Lifecycle(leaving, time, (event) => void events.push(event));
+  const pass = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      time.pass(100);
+      for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    }
+  };
+  return { subject, time, done, events, state, pass, leaving };
+}
+
+describe("a stop", () => {
+  test("announces 5 s, waits for what runs until 2 s before the end of the grace, then stops", async () => {
+    const { subject, done, events, pass } = life();
+    subject.started();
+    const stopped = subject.drain("SIGTERM");
+    expect(subject.unreadyReason).toBe("announcing");
+    await pass(6000);
+    expect(subject.unreadyReason).toBe("draining");
+    await pass(20_000);
+    await stopped;
+    expect(done).toEqual(["0 quiesce", "0 announce", "5 settle 17", "22 stop 2"]);
+    expect(events).toEqual(["announcing", "draining"]);
+    expect(subject.state).toBe("stopped");
+  });
+
+  test("divides a short grace: a quarter to announce, a quarter to stop", async () => {
+    const { subject, done, pass } = life({ graceMs: 2000 });
+    subject.started();
+    const stopped = subject.drain("SIGTERM");
+    await pass(2000);
+    await stopped;
+    expect(done.slice(2)).toEqual(["0.5 settle 1", "1.5 stop 0.5"]);
+  });
+
+  test("does not wait when nobody is there any more and nothing runs", async () => {
+    const { subject, done, state, time } = life();
+    subject.started();
+    state.unneeded = true;
+    state.settled.resolve();
+    await subject.drain("SIGTERM");
+    expect(time.clock.now()).toBe(0);
+    expect(done.at(-1)).toBe("0 stop 24");
+  });
+
+  test("ends announcing when the app goes meanwhile", async () => {
+    const { subject, done, state, pass } = life();
+    subject.started();
+    void subject.drain("SIGTERM");
+    await pass(1000);
+    state.unneeded = true;
+    await pass(200);
+    expect(done.at(-1)).toBe("1.1 settle 20.9");
+  });
+
+  test("asked by a person does not announce", async () => {
+    const { subject, done, state } = life();
+    subject.started();
+    state.settled.resolve();
+    await subject.drain("SIGINT", { announces: false });
+    expect(done).toEqual(["0 quiesce", "0 announce", "0 settle 22", "0 stop 24"]);
+  });
+
+  test("asked for twice happens at once, while announcing and while draining", async () => {
+    for (const afterMs of [1000, 10_000]) {
+      const { subject, done, events, pass } = life();
+      subject.started();
+      void subject.drain("SIGTERM");
+      await pass(afterMs);
+      const stopped = subject.drain("SIGTERM");
+      void subject.drain("SIGTERM");
+      await stopped;
+      expect(done.at(-1)).toBe(`${afterMs / 1000} stop 0.5`);
+      expect(events.filter((event) => event === "hurried")).toHaveLength(1);
+    }
+  });
+});
+
+describe("a stop is not prevented", () => {
+  test("by waiting that fails", async () => {
+    const { subject, done, events, state } = life();
+    subject.started();
+    state.unneeded = true;
+    state.settled.reject(new Error("bug"));
+    await subject.drain("SIGTERM");
+    expect(done.at(-1)).toBe("0 stop 24");
+    expect(events).toContain("unexpected_error");
+  });
+
+  test("by waiting that does not end", async () => {
+    const { subject, done, pass, leaving } = life({ graceMs: 2000 });
+    leaving.settle = () => new Promise(() => {});
+    subject.started();
+    void subject.drain("SIGINT", { announces: false });
+    await pass(3000);
+    expect(done.at(-1)).toBe("1.7 stop 0.3");
+    expect(subject.state).toBe("stopped");
+  });
+});
+
+describe("GET /drain", () => {
+  test("announces for a while, longer when asked again, and takes it back", async () => {
+    const { subject, done, events, pass } = life();
+    subject.started();
+    subject.announceFor(10_000);
+    expect(subject.unreadyReason).toBe("announcing that it leaves");
+    await pass(8000);
+    subject.announceFor(10_000);
+    await pass(9000);
+    expect(subject.unreadyReason).toBeDefined();
+    await pass(1000);
+    expect(subject.unreadyReason).toBeUndefined();
+    expect(done).toEqual(["0 announce", "18 recant"]);
+    expect(events).toEqual(["announcing", "announcement_withdrawn"]);
+  });
+
+  test("is not taken back once a stop was asked for", async () => {
+    const { subject, done, pass } = life();
+    subject.started();
+    subject.announceFor(1000);
+    void subject.drain("SIGTERM");
+    subject.announceFor(1000);
+    await pass(2000);
+    expect(done).toEqual(["0 announce", "0 quiesce"]);
+  });
+});
+
+test("a sidecar is not ready before it has started", () => {
+  const { subject } = life();
+  expect(subject.unreadyReason).toBe("starting");
+  subject.started();
+  expect(subject.unreadyReason).toBeUndefined();
+});

@@ -1,0 +1,156 @@
+/**
+ * From start to stop, with one clock.
+ *
+ *   starting -> ready -> announcing -> draining -> stopping -> stopped
+ *
+ *   announcing  up to min(5 s, a quarter of the grace): /ready says no, answers carry `Connection: close`, everything is
+ *               still accepted and answered, so that whoever sends us traffic can learn that we leave. Ends early when
+ *               the app is gone.
+ *   draining    until nothing runs any more, at most until the last 2 s of the grace; still accepting and answering
+ *   stopping    listeners close, what is left is cut and counted, the log worker writes what it has
+ *
+ * A second request to stop skips to stopping. Without a stop, an announcement (`GET /drain`) ends by itself.
+ */
+import type { Emit } from "./contracts.ts";
+import type { Timing } from "./schedules/clock.ts";
+
+export type State = "starting" | "ready" | "announcing" | "draining" | "stopping" | "stopped";
+
+/** What the lifecycle makes the sidecar's parts do. */
+export interface Leaving {
+  /** The whole time from the request to stop to the end. */
+  graceMs(): number;
+  announce(): void;
+  /** Takes an announcement back. */
+  recant(): void;
+  /** Begins no work of our own any more: schedules, reloads. */
+  quiesce(): void;
+  /** True when nobody is there to whom leaving would have to be announced. */
+  isUnneeded(): boolean;
+  /** Exchanges that run now. */
+  running(): number;
+  /** Resolves when nothing runs any more, or after `deadlineMs`. */
+  settle(deadlineMs: number): Promise<void>;
+  /** Stops everything, in reverse order; what takes longer than `deadlineMs` is cut. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+const longestAnnouncingMs = 5000;
+/** Kept for stopping. */
+const longestStoppingMs = 2000;
+/** What stopping may take when somebody is in a hurry. */
+const hurriedStoppingMs = 500;
+const lookEveryMs = 100;
+/** How much later than told waiting may end by itself before it is given up. */
+const settleLateMs = 200;
+
+export class Lifecycle {
+  private readonly leaving: Leaving;
+  private readonly timing: Timing;
+  private readonly emit: Emit;
+  private current: State = "starting";
+  private cancelLease: (() => void) | undefined;
+  private ending: Promise<void> | undefined;
+  private readonly hurry = Promise.withResolvers<void>();
+  private isHurried = false;
+
+  constructor(leaving: Leaving, timing: Timing, emit: Emit) {
+    this.leaving = leaving;
+    this.timing = timing;
+    this.emit = emit;
+  }
+
+  get state(): State {
+    return this.current;
+  }
+
+  /** Everything is bound and runs. */
+  started(): void {
+    if (this.current === "starting") this.current = "ready";
+  }
+
+  /** Why `/ready` must say no, if it must. */
+  get unreadyReason(): string | undefined {
+    if (this.cancelLease !== undefined && this.current === "ready") return "announcing that it leaves";
+    return this.current === "ready" ? undefined : this.current;
+  }
+
+  /** Announces for a while; asking again prolongs it. Does nothing once a stop was requested. */
+  announceFor(leaseMs: number): void {
+    if (this.ending !== undefined) return;
+    if (this.cancelLease === undefined) {
+      this.leaving.announce();
+      this.emit("announcing", { reason: "/drain" });
+    }
+    this.cancelLease?.();
+    this.cancelLease = this.timing.after(leaseMs, () => this.endLease());
+  }
+
+  /** Stops within the grace; asked again, at once. Resolves when everything is stopped. */
+  drain(reason: string, { announces = true }: { announces?: boolean } = {}): Promise<void> {
+    if (this.ending === undefined) this.ending = this.end(reason, announces);
+    else if (!this.isHurried && this.current !== "stopped") {
+      this.isHurried = true;
+      this.emit("hurried", { reason });
+      this.hurry.resolve();
+    }
+    return this.ending;
+  }
+
+  private endLease(): void {
+    this.cancelLease = undefined;
+    this.leaving.recant();
+    this.emit("announcement_withdrawn");
+  }
+
+  private async end(reason: string, announces: boolean): Promise<void> {
+    const { clock } = this.timing;
+    const graceMs = this.leaving.graceMs();
+    const endAt = clock.now() + graceMs;
+    this.cancelLease?.();
+    this.leaving.quiesce();
+    this.announce(reason);
+    if (announces) await this.announced(clock.now() + Math.min(longestAnnouncingMs, graceMs / 4));
+    await this.settled(endAt - Math.min(longestStoppingMs, graceMs / 4));
+    this.current = "stopping";
+    await this.stopped(endAt);
+    this.current = "stopped";
+  }
+
+  private announce(reason: string): void {
+    this.current = "announcing";
+    if (this.cancelLease === undefined) this.leaving.announce();
+    this.emit("announcing", { reason });
+  }
+
+  private async announced(until: number): Promise<void> {
+    while (!this.isHurried && this.timing.clock.now() < until && !this.leaving.isUnneeded()) {
+      await Promise.race([this.sleep(Math.min(lookEveryMs, until - this.timing.clock.now())), this.hurry.promise]);
+    }
+  }
+
+  private async settled(until: number): Promise<void> {
+    if (this.isHurried) return;
+    this.current = "draining";
+    const remainingMs = Math.max(0, Math.round(until - this.timing.clock.now()));
+    this.emit("draining", { exchanges: this.leaving.running(), remainingMs });
+    const late = Promise.withResolvers<void>();
+    const cancel = this.timing.after(remainingMs + settleLateMs, late.resolve);
+    try {
+      await Promise.race([this.leaving.settle(remainingMs), this.hurry.promise, late.promise]);
+    } catch (error) {
+      // Whatever went wrong in waiting must not keep us from stopping.
+      this.emit("unexpected_error", { origin: "draining", error });
+    }
+    cancel();
+  }
+
+  private async stopped(endAt: number): Promise<void> {
+    const remainingMs = endAt - this.timing.clock.now();
+    await this.leaving.stop(this.isHurried ? Math.min(hurriedStoppingMs, remainingMs) : remainingMs);
+  }
+
+  private sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.timing.after(delayMs, resolve));
+  }
+}

@@ -1,0 +1,79 @@
+/** How much this process may take: descriptors and memory, as the kernel and the container's cgroup say. */
+import { readFileSync } from "node:fs";
+
+/** Descriptors kept for files, the own log, health and the runtime. */
+const keptDescriptors = 128;
+
+/** Used where the kernel does not tell; the usual soft limit. */
+const usualOpenFiles = 1024;
+
+/** cgroup v1 writes "no limit" as the largest multiple of the page size below 2^63. */
+const noLimitV1 = 2 ** 62;
+
+/**
+ * How many connections may be open at once when the config does not say: the soft limit on open files less what is
+ * kept for other uses, and half of it when every connection may need another one to an upstream.
+ */
+export function defaultConnections(hasUpstreams: boolean, openFiles = openFilesLimit()): number {
+  const free = Math.max(1, (openFiles ?? usualOpenFiles) - keptDescriptors);
+  return hasUpstreams ? Math.max(1, Math.floor(free / 2)) : free;
+}
+
+/** Bytes of memory above which new requests are refused; Infinity when nothing limits this process. */
+export function memoryLimitBytes(
+  memory: { readonly share: number } | { readonly bytes: number },
+  containerBytes = cgroupMemoryBytes(),
+): number {
+  if ("bytes" in memory) return memory.bytes;
+  return containerBytes === undefined ? Number.POSITIVE_INFINITY : Math.floor(memory.share * containerBytes);
+}
+
+/** Soft limit on open files; Infinity when there is none, undefined where the kernel does not tell. */
+export function openFilesLimit(root = "/proc/self"): number | undefined {
+  return readOpenFilesLimit(read(`${root}/limits`) ?? "");
+}
+
+/** The same, from the text of `/proc/PID/limits`. */
+export function readOpenFilesLimit(limits: string): number | undefined {
+  const soft = /^Max open files\s+(\d+|unlimited)\s/m.exec(limits)?.[1];
+  if (soft === "unlimited") return Number.POSITIVE_INFINITY;
+  return soft === undefined ? undefined : Number(soft);
+}
+
+/**
+ * The container's memory limit in bytes, cgroup v2 then v1; undefined when there is none. Inside a container its own
+ * cgroup is mounted at the root; outside, the path of `/proc/self/cgroup` is tried first.
+ */
+export function cgroupMemoryBytes(
+  root = "/sys/fs/cgroup",
+  membership = read("/proc/self/cgroup") ?? "",
+): number | undefined {
+  const unified = /^0::(.*)$/m.exec(membership)?.[1] ?? "";
+  const memory = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m.exec(membership)?.[1] ?? "";
+  const places = [
+    `${root}${slashless(unified)}/memory.max`,
+    `${root}/memory.max`,
+    `${root}/memory${slashless(memory)}/memory.limit_in_bytes`,
+    `${root}/memory/memory.limit_in_bytes`,
+  ];
+  const limits = places.map((path) => limitOf(read(path))).filter((limit) => limit !== undefined);
+  return limits.length === 0 ? undefined : Math.min(...limits);
+}
+
+function limitOf(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d+\s*$/.test(text)) return undefined; // "max" is no limit
+  const bytes = Number(text);
+  return bytes >= noLimitV1 ? undefined : bytes;
+}
+
+function slashless(path: string): string {
+  return path === "/" ? "" : path;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,285 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { UserError } from "../../src/errors.ts";
+import { App, ok } from "../kit/app.ts";
+import { Flow, type ListenerWish } from "../kit/flow.ts";
+import { readAnswer, readHead } from "../kit/message.ts";
+import { until } from "../kit/until.ts";
+import { Wire } from "../kit/wire.ts";
+
+const mebibyte = 1024 * 1024;
+const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const getAndGo = get.replace("\r\n\r\n", "\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n");
+let flow: Flow;
+let stopped = false;
+const apps: App[] = [];
+
+afterEach(() => {
+  if (!stopped) flow.stop();
+  stopped = false;
+  for (const app of apps.splice(0)) app.stop();
+});
+
+function stop(): void {
+  stopped = true;
+  flow.stop();
+}
+
+function appSaying(text: string): App {
+  const app = App.answering(() => ok(text));
+  apps.push(app);
+  return app;
+}
+
+function fixed(text: string, wish: ListenerWish = {}): ListenerWish {
+  return { routes: [{ respond: { status: 200, headers: [], body: { text } } }], ...wish };
+}
+
+async function said(client: Wire, request = get): Promise<string> {
+  await client.send(request);
+  return (await readAnswer(client)).text;
+}
+
+async function refusal(work: Promise<unknown>): Promise<UserError> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error("it worked");
+}
+
+describe("a reload", () => {
+  test("changes what a connection gets between two of its requests", async () => {
+    flow = await Flow.start([fixed("old")]);
+    const client = await flow.connect();
+    expect(await said(client)).toBe("old");
+    const prepared = await flow.traffic.prepare(flow.config([fixed("new")]));
+    expect(await said(client)).toBe("old");
+    prepared.commit();
+    expect(await said(client)).toBe("new");
+    expect(flow.traffic.listeners).toHaveLength(1);
+  });
+
+  test("leaves an exchange that runs as it was", async () => {
+    const slow = App.answering(async () => {
+      await Bun.sleep(100);
+      return ok("old app");
+    });
+    apps.push(slow);
+    flow = await Flow.start([{ to: slow.port }]);
+    const client = await flow.connect();
+    await client.send(get + get);
+    await until(() => slow.requests.length === 1);
+    await flow.reload([fixed("new")]);
+    expect((await readAnswer(client)).text).toBe("old app");
+    expect((await readAnswer(client)).text).toBe("new");
+  });
+
+  test("believes a connected peer no longer than it is trusted", async () => {
+    const app = App.answering(({ head }) => ok(head.all("x-forwarded-for").join()));
+    apps.push(app);
+    flow = await Flow.start([{ to: app.port, trust: ["127.0.0.0/8"] }]);
+    const client = await flow.connect();
+    expect(await said(client, getAndGo)).toBe("1.2.3.4, 127.0.0.1");
+    await flow.reload([{ to: app.port }]);
+    expect(await said(client, getAndGo)).toBe("127.0.0.1");
+    await flow.reload([{ to: app.port, trust: ["127.0.0.1"] }]);
+    expect(await said(client, getAndGo)).toBe("1.2.3.4, 127.0.0.1");
+  });
+
+  test("keeps the upstream's connections", async () => {
+    const app = appSaying("x");
+    flow = await Flow.start([{ to: app.port }]);
+    const client = await flow.connect();
+    for (let i = 0; i < 5; i++) {
+      expect(await said(client)).toBe("x");
+      await flow.reload([{ to: app.port }]);
+    }
+    expect(app.wires).toHaveLength(1);
+  });
+
+  test("two hundred of them while clients ask: nothing is dropped, nothing is mixed up", async () => {
+    const [one, two] = [appSaying("one"), appSaying("two")];
+    flow = await Flow.start([{ to: one.port }]);
+    let ended = false;
+    let asked = 0;
+    const asking = async () => {
+      const client = await flow.connect();
+      while (!ended) {
+        expect(["one", "two"]).toContain(await said(client));
+        asked++;
+      }
+      client.close();
+    };
+    const clients = Array.from({ length: 8 }, asking);
+    for (let i = 0; i < 200; i++) {
+      await flow.reload([{ to: (i % 2 === 0 ? two : one).port }]);
+      await Bun.sleep(1);
+    }
+    ended = true;
+    await Promise.all(clients);
+    expect(asked).toBeGreaterThan(200);
+    expect(flow.named("request_failed")).toEqual([]);
+    await flow.quiet();
+  });
+
+  test("that removes a listener closes its port; who is connected gets one more answer, which says so", async () => {
+    flow = await Flow.start([fixed("a", { name: "a" }), fixed("b", { name: "b" })]);
+    const port = flow.port("a");
+    const client = await flow.connect("a");
+    expect(await said(client)).toBe("a");
+    await flow.reload([fixed("b2", { name: "b" })]);
+    await client.send(get);
+    const { head, text } = await readAnswer(client);
+    expect([text, head.field("connection")]).toEqual(["a", "close"]);
+    expect(await client.ending()).toBe("fin");
+    expect(Wire.connect(port)).rejects.toThrow();
+    expect(flow.named("listener_closed")).toEqual([{ listener: "a" }]);
+    expect(await said(await flow.connect("b"))).toBe("b2");
+  });
+
+  test("that adds a listener answers there from the commit on", async () => {
+    flow = await Flow.start([fixed("a", { name: "a" })]);
+    await flow.reload([fixed("a", { name: "a" }), fixed("b", { name: "b" })]);
+    expect(await said(await flow.connect("b"))).toBe("b");
+    expect(await said(await flow.connect("a"))).toBe("a");
+  });
+
+  test("that cannot have a port changes nothing, gives back what it took, and says what stands in the way", async () => {
+    const taken = appSaying("other");
+    flow = await Flow.start([fixed("old", { name: "a" })]);
+    const client = await flow.connect("a");
+    const wanted = [fixed("new", { name: "a" }), fixed("b", { name: "b" }), fixed("c", { name: "c", port: taken.port })];
+    const { message, exitCode } = await refusal(flow.reload(wanted));
+    expect(message).toBe(
+      `outrigger.yaml: inbound "c": cannot listen on 127.0.0.1:${taken.port}: the port is taken by another process; choose another port or stop that process`,
+    );
+    expect(exitCode).toBe(3);
+    expect(await said(client)).toBe("old");
+    expect(flow.traffic.listeners.map(({ name }) => name)).toEqual(["a"]);
+    expect(flow.named("listener_bound")).toHaveLength(1);
+  });
+
+  test("that is given up gives its ports back", async () => {
+    flow = await Flow.start([fixed("a", { name: "a" })]);
+    const free = appSaying("free");
+    const { port } = free;
+    free.stop();
+    const prepared = await flow.traffic.prepare(flow.config([fixed("a", { name: "a" }), fixed("b", { name: "b", port })]));
+    prepared.abort();
+    const { error } = await Wire.connect(port).then(
+      () => ({ error: undefined }),
+      (reason: unknown) => ({ error: reason }),
+    );
+    expect(error).toBeDefined();
+    await flow.reload([fixed("a", { name: "a" }), fixed("b", { name: "b", port })]);
+    expect(await said(await flow.connect("b"))).toBe("b");
+  });
+
+  test("that wants a body file that is gone changes nothing", async () => {
+    flow = await Flow.start([fixed("old")]);
+    const gone = { status: 200, headers: [], body: { file: "/nowhere/page.html" } } as const;
+    const { message, exitCode } = await refusal(flow.reload([{ routes: [{ respond: gone }] }]));
+    expect(message).toBe(
+      "cannot read the body file /nowhere/page.html: ENOENT; make it readable or write the body into the configuration",
+    );
+    expect(exitCode).toBe(1);
+    expect(await said(await flow.connect())).toBe("old");
+  });
+});
+
+describe("a drain", () => {
+  test("announces: every answer ends its connection, and new connections are still served", async () => {
+    const app = appSaying("x");
+    flow = await Flow.start([{ to: app.port, name: "a" }, fixed("f", { name: "f" })]);
+    const [kept, fixedOne] = [await flow.connect("a"), await flow.connect("f")];
+    expect([await said(kept), await said(fixedOne)]).toEqual(["x", "f"]);
+    flow.traffic.announce();
+    for (const client of [kept, fixedOne, await flow.connect("a"), await flow.connect("f")]) {
+      await client.send(get);
+      const { head, complete } = await readAnswer(client);
+      expect([head.field("connection"), complete]).toEqual(["close", true]);
+      expect(await client.ending()).toBe("fin");
+    }
+    await flow.quiet();
+    flow.traffic.recant();
+    const client = await flow.connect("a");
+    for (let i = 0; i < 3; i++) expect(await said(client)).toBe("x");
+  });
+
+  test("waits for what runs, and answers what comes meanwhile", async () => {
+    const app = App.answering(async ({ head }) => {
+      if (head.target === "/slow") await Bun.sleep(300);
+      return ok(head.target);
+    });
+    apps.push(app);
+    flow = await Flow.start([{ to: app.port }]);
+    const slow = await flow.connect();
+    await slow.send(get.replace("/ ", "/slow "));
+    await until(() => app.requests.length === 1);
+    let drained: { cut: number } | undefined;
+    const draining = flow.traffic.drain(10_000).then((result) => {
+      drained = result;
+    });
+    expect(await said(await flow.connect(), get.replace("/ ", "/new "))).toBe("/new");
+    expect(drained).toBeUndefined();
+    expect((await readAnswer(slow)).text).toBe("/slow");
+    await draining;
+    expect(drained).toEqual({ cut: 0 });
+  });
+
+  test("waits until a slow client has its answer, which the stop then leaves whole", async () => {
+    const bytes = 12 * mebibyte;
+    flow = await Flow.start([fixed("x".repeat(bytes))]);
+    const client = await flow.connect();
+    client.stall();
+    await client.send(get);
+    await until(() => flow.values.get('outrigger_sent_bytes_total{direction="inbound",listener="web"}')! > bytes);
+    const draining = flow.traffic.drain(10_000);
+    await Bun.sleep(200);
+    client.read();
+    const answer = readAnswer(client);
+    expect(await draining).toEqual({ cut: 0 });
+    stop(); // the last mebibytes are still in the kernel
+    const { length, complete } = await answer;
+    expect({ length, complete }).toEqual({ length: bytes, complete: true });
+  });
+
+  test("that runs out of time counts what it cuts; the stop says so to who has no answer yet, and breaks begun ones off", async () => {
+    const app = new App(async (wire) => {
+      const head = await readHead(wire);
+      if (head?.target === "/begun") await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+    });
+    apps.push(app);
+    flow = await Flow.start([{ to: app.port }]);
+    const [silent, begun] = [await flow.connect(), await flow.connect()];
+    await silent.send(get);
+    await begun.send(get.replace("/ ", "/begun "));
+    await until(() => begun.receivedBytes > 0 && app.wires.length === 2);
+    expect(await flow.traffic.drain(50)).toEqual({ cut: 2 });
+    stop();
+    const answer = await readAnswer(silent);
+    expect([answer.head.status, JSON.parse(answer.text).code]).toEqual([503, "stopped"]);
+    expect(await silent.ending()).toBe("fin");
+    expect((await readAnswer(begun)).complete).toBe(false);
+    expect(await begun.ending()).toBe("reset");
+    expect(flow.named("exchanges_cut")).toEqual([{ count: 2 }]);
+    expect(flow.failures("stopped")).toBe(2);
+    expect(flow.traffic.active).toEqual({ connections: 0, exchanges: 0 });
+    await until(() => app.wires.every((wire) => wire.closed));
+  });
+
+  test("the stop closes idle connections and ports", async () => {
+    const app = appSaying("x");
+    flow = await Flow.start([{ to: app.port }]);
+    const port = flow.port();
+    const client = await flow.connect();
+    await said(client);
+    stop();
+    expect(await client.ending()).toBe("fin");
+    expect(Wire.connect(port)).rejects.toThrow();
+    await until(() => app.openConnections === 0);
+    expect(flow.named("exchanges_cut")).toEqual([]);
+  });
+});
