@@ -76,7 +76,7 @@ async function measureStart(program: readonly string[], origin: number, idleMs: 
   const child = pinned(PROXY_CORE, LOAD_CORE, () =>
     Bun.spawn([...program, "run", "-c", copy.config], {
       cwd: copy.folder,
-      env: { ...process.env, LOG_DIR: copy.folder, INTERVAL: SAMPLE_INTERVAL },
+      env: { ...process.env, LOG_DIR: join(copy.folder, "logs"), INTERVAL: SAMPLE_INTERVAL },
       stdin: "ignore",
       stdout: Bun.file(join(copy.folder, "said.out")),
       stderr: Bun.file(join(copy.folder, "said.err")),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { bucketBounds, readHistogram } from "./telemetry/cells.ts";
 import { MetricsMirror, MetricsRegion, type MetricTable, type Series, spineMetrics } from "./metrics.ts";
+import { bucketBounds, readHistogram } from "./telemetry/cells.ts";
 
 const dropped = "outrigger_metric_label_sets_dropped_total";
 const table: MetricTable = {

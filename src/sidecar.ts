@@ -174,7 +174,7 @@ class RunningSidecar implements Sidecar, HealthSource {
   }
 
   private get parts(): ConfiguredPart[] {
-    return [this.records, this.traffic, this.schedules];
+    return [this.traffic, this.records, this.schedules]; // listeners first: a worker takes its time to start
   }
 
   private async apply({ config, dropIns }: Loaded): Promise<void> {

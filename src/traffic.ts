@@ -11,6 +11,7 @@ import { UserError } from "./errors.ts";
 import { Admission } from "./http/admission.ts";
 import { compileListener, type FilterRegistry } from "./http/compile.ts";
 import { Engine } from "./http/engine.ts";
+import type { HeadLimits } from "./http/head.ts";
 import type { ListenerPlan } from "./http/plan.ts";
 import { type OwnAnswer, type OwnFailure, type OwnRequest, request } from "./http/request.ts";
 import type { PlanHolder } from "./http/session.ts";
@@ -45,6 +46,13 @@ interface Draft extends Bound {
   readonly fresh: boolean;
 }
 
+/** Filters of replaced plans. */
+interface Retired {
+  /** What running exchanges, or connections of a listener that is gone, may still go by. */
+  readonly plans: readonly ListenerPlan[];
+  readonly filters: readonly Filter[];
+}
+
 const housekeepingMs = 1000;
 
 export class Traffic {
@@ -54,8 +62,8 @@ export class Traffic {
   private readonly options: TrafficOptions;
   private readonly housekeeping: ReturnType<typeof setInterval>;
   private bound: Bound[] = [];
-  /** Filters of replaced plans: closed when no exchange can use them any more. */
-  private retiredFilters: Filter[] = [];
+  /** Closed when no exchange can use them any more. */
+  private retired: Retired[] = [];
 
   constructor(thread: Thread, options: TrafficOptions) {
     this.engine = new Engine(thread);
@@ -87,7 +95,7 @@ export class Traffic {
       abort();
       throw error;
     }
-    return { commit: () => this.commit(drafts), abort };
+    return { commit: () => this.commit(drafts, config.limits), abort };
   }
 
   private async draft(config: ListenerConfig, whole: Config): Promise<Draft> {
@@ -115,15 +123,19 @@ export class Traffic {
     }
   }
 
-  private commit(drafts: readonly Draft[]): void {
+  private commit(drafts: readonly Draft[], { headBytes, headFields }: HeadLimits): void {
     const { emit } = this.engine.thread;
-    const gone = this.bound.filter((bound) => !drafts.some((draft) => draft.holder === bound.holder));
-    for (const { listener, holder } of gone) {
-      listener.close();
-      holder.plan = { ...holder.plan, retired: true };
-      emit("listener_closed", { listener: holder.plan.name });
+    this.engine.responseLimits = { headBytes, headFields };
+    for (const { listener, holder, filters } of this.bound) {
+      const plans = [holder.plan];
+      if (!drafts.some((draft) => draft.holder === holder)) {
+        listener.close();
+        holder.plan = { ...holder.plan, retired: true };
+        plans.push(holder.plan);
+        emit("listener_closed", { listener: holder.plan.name });
+      }
+      if (filters.length > 0) this.retired.push({ plans, filters });
     }
-    this.retiredFilters.push(...this.bound.flatMap((bound) => bound.filters));
     for (const draft of drafts) {
       draft.holder.plan = draft.plan;
       if (draft.fresh)
@@ -141,12 +153,15 @@ export class Traffic {
       const resident = (this.options.residentBytes ?? residentBytes)();
       this.engine.overloaded = resident > this.options.memoryLimitBytes;
     }
-    if (this.retiredFilters.length > 0 && this.engine.activeExchanges === 0) this.closeRetired();
+    if (this.retired.length > 0) this.closeUnused();
   }
 
-  private closeRetired(): void {
-    for (const filter of this.retiredFilters) filter.close?.();
-    this.retiredFilters = [];
+  private closeUnused(): void {
+    const used = new Set<ListenerPlan>();
+    for (const session of this.admission.sessions) for (const plan of session.plans) used.add(plan);
+    const kept = this.retired.filter(({ plans }) => plans.some((plan) => used.has(plan)));
+    for (const retired of this.retired) if (!kept.includes(retired)) closeAll(retired.filters);
+    this.retired = kept;
   }
 
   /** One request of our own, through the same door as everybody's. Never rejects. */
@@ -187,11 +202,15 @@ export class Traffic {
     let cut = 0;
     for (const session of [...this.admission.sessions]) if (session.cut()) cut++;
     if (cut > 0) this.engine.thread.emit("exchanges_cut", { count: cut });
-    this.retiredFilters.push(...this.bound.flatMap((bound) => bound.filters));
+    for (const { filters } of [...this.bound, ...this.retired]) closeAll(filters);
     this.bound = [];
-    this.closeRetired();
+    this.retired = [];
     this.engine.stop();
   }
+}
+
+function closeAll(filters: readonly Filter[]): void {
+  for (const filter of filters) filter.close?.();
 }
 
 function boundAddress(listener: Listener): string {
@@ -199,6 +218,11 @@ function boundAddress(listener: Listener): string {
   return `${host.includes(":") ? `[${host}]` : host}:${listener.port}`;
 }
 
+/** Zero where the system does not tell: it needs a descriptor to look, and there may be none left. */
 function residentBytes(): number {
-  return process.memoryUsage.rss();
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return 0;
+  }
 }

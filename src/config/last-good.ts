@@ -2,7 +2,6 @@
  * The last configuration that was right, as text with its references unresolved: what a restarted container runs
  * on when the file has become wrong meanwhile. Kept in the state folder, for one configuration path.
  */
-import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { ConfigDocument } from "./document.ts";
@@ -26,7 +25,7 @@ export interface LastGood {
 /** Keeps the text. Resolves to why it could not be kept, as the end of a sentence, or undefined. Never rejects. */
 export async function saveLastGood(stateDir: string, good: LastGood): Promise<string | undefined> {
   const target = join(stateDir, fileName);
-  const draft = join(stateDir, `.${fileName}.${randomUUID()}`);
+  const draft = join(stateDir, `.${fileName}.${crypto.randomUUID()}`);
   try {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     await writeFile(draft, JSON.stringify({ ...good, path: resolve(good.path) }), { mode: 0o600 });

@@ -9,12 +9,15 @@ import { type PlanHolder, Session } from "./session.ts";
 
 /** How long a refused client may take its answer. */
 const refusalMs = 1000;
+/** Refused clients that may take that time at once: in a flood they would use up the descriptors kept for other uses. */
+const mostRefused = 64;
 
 export class Admission {
   readonly sessions = new Set<Session>();
   private readonly engine: Engine;
   private readonly maxConnections: number;
   private reportedAt = Number.NEGATIVE_INFINITY;
+  private refused = 0;
 
   constructor(engine: Engine, maxConnections: number) {
     this.engine = engine;
@@ -38,7 +41,6 @@ export class Admission {
   private refuse(connection: Connection, plan: ListenerPlan): void {
     this.report(plan);
     this.engine.countFailure("overloaded");
-    connection.owner = new Refused(connection);
     const reply = failureReply(
       "overloaded",
       `more than ${this.maxConnections} connections`,
@@ -48,6 +50,16 @@ export class Admission {
     );
     const answer = renderReply(this.engine, reply, reply.headers ?? [], { closes: true, minor: 1, withoutBody: false });
     connection.writeHead(answer.head, answer.body);
+    this.letGo(connection);
+  }
+
+  private letGo(connection: Connection): void {
+    if (this.refused >= mostRefused) {
+      connection.end();
+      return;
+    }
+    this.refused++;
+    connection.owner = new Refused(connection, () => this.refused--);
     connection.shutdown();
   }
 
@@ -63,11 +75,13 @@ export class Admission {
 /** Reads what a refused client still sends, so that no reset overtakes the answer, but not for long. */
 class Refused implements ConnectionOwner {
   private readonly connection: Connection;
+  private readonly closed: () => void;
   private readonly timer: ReturnType<typeof setTimeout>;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, closed: () => void) {
     this.connection = connection;
-    this.timer = setTimeout(() => connection.destroy(), refusalMs);
+    this.closed = closed;
+    this.timer = setTimeout(() => connection.end(), refusalMs);
   }
 
   onData(): void {}
@@ -79,5 +93,6 @@ class Refused implements ConnectionOwner {
 
   onClose(): void {
     clearTimeout(this.timer);
+    this.closed();
   }
 }

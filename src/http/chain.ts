@@ -5,6 +5,7 @@
 import type { Filter, Reply } from "../contracts.ts";
 import type { HttpExchange } from "./exchange.ts";
 import type { Chain } from "./plan.ts";
+import { checkReply } from "./respond.ts";
 
 export const emptyChain: Chain = {
   request: [],
@@ -61,10 +62,21 @@ function runHeads(
       awaitHead(x, outcome, filters, hook, i, then);
       return;
     }
-    then(x, outcome);
+    replyWith(x, outcome, then);
     return;
   }
   then(x, undefined);
+}
+
+/** A reply that would break the framing is a fault of its filter. */
+function replyWith(x: HttpExchange, reply: Reply, then: Continue): void {
+  try {
+    checkReply(reply);
+  } catch (error) {
+    x.session.filterFailed(x, error);
+    return;
+  }
+  then(x, reply);
 }
 
 function awaitHead(
@@ -78,8 +90,8 @@ function awaitHead(
   pending.then(
     (outcome) => {
       if (x.stage === "done") return;
-      if (outcome) then(x, outcome);
-      else runHeads(x, filters, hook, at + 1, then);
+      if (outcome === undefined) runHeads(x, filters, hook, at + 1, then);
+      else replyWith(x, outcome, then);
     },
     (error) => x.session.filterFailed(x, error),
   );

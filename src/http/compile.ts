@@ -133,7 +133,7 @@ class FilterWorkshop {
   private readonly engine: Engine;
   private readonly listener: Listener;
   private readonly registry: FilterRegistry;
-  private readonly known = new Map<unknown, Filter>();
+  private readonly known = new Map<FilterDefinition, Map<unknown, Filter>>();
 
   constructor(engine: Engine, listener: Listener, registry: FilterRegistry) {
     this.engine = engine;
@@ -152,16 +152,20 @@ class FilterWorkshop {
         phases.indexOf(a.definition.phase) - phases.indexOf(b.definition.phase) ||
         a.definition.order - b.definition.order,
     );
-    return Promise.all(found.map(({ definition, options }) => this.make(definition, options)));
+    const filters: Filter[] = [];
+    // One after the other: when one cannot be made, all that were made are known and can be closed.
+    for (const { definition, options } of found) filters.push(await this.make(definition, options));
+    return filters;
   }
 
   private async make(definition: FilterDefinition, options: unknown): Promise<Filter> {
-    const known = this.known.get(options);
-    if (known !== undefined && typeof options === "object") return known;
+    const known = this.known.get(definition) ?? new Map<unknown, Filter>();
+    const same = typeof options === "object" ? known.get(options) : undefined;
+    if (same !== undefined) return same;
     const { direction, name } = this.listener;
     const filter = await definition.create(options, { ...this.engine.thread, direction, listener: name });
     this.made.push(filter);
-    this.known.set(options, filter);
+    this.known.set(definition, known.set(options, filter));
     return filter;
   }
 }

@@ -2,6 +2,7 @@
 import type { Counter, Thread } from "../contracts.ts";
 import { type FailureCode, failures } from "../errors.ts";
 import { TimerWheel } from "../net/wheel.ts";
+import type { HeadLimits } from "./head.ts";
 import { Pool } from "./pool.ts";
 
 export class Engine {
@@ -12,6 +13,7 @@ export class Engine {
   /** New requests are refused: memory is short. */
   overloaded = false;
   activeExchanges = 0;
+  responseLimits: HeadLimits = { headBytes: 64 * 1024, headFields: 200 };
   private readonly failureCounters = new Map<FailureCode, Counter>();
   private readonly pools = new Map<string, Pool>();
   private readonly idPrefix: string;
@@ -42,7 +44,7 @@ export class Engine {
     const key = `${host} ${port}`;
     let pool = this.pools.get(key);
     if (pool === undefined) {
-      pool = new Pool(host, port, this.wheel);
+      pool = new Pool(host, port, this);
       this.pools.set(key, pool);
     }
     return pool;

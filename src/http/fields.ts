@@ -1,6 +1,6 @@
 /** Header fields as filters see them: text until somebody edits, a list from then on. */
 import type { Field, Fields } from "../contracts.ts";
-import { isAll, isAuthority, TOKEN, VALUE } from "./grammar.ts";
+import { isAll, isAuthority, TOKEN, trimmed, VALUE } from "./grammar.ts";
 import { fieldLines, findField, type Head, isCut, keptFields } from "./head.ts";
 
 /** Fields whose meaning is this hop's framing or connection: the engine's alone. */
@@ -53,6 +53,11 @@ export class HeadFields implements Fields {
     this.list = this.edit().filter((field) => field[0].toLowerCase() !== wanted);
   }
 
+  /** @internal true when a filter has said which Host goes on */
+  get namesHost(): boolean {
+    return this.list?.some((field) => field[0].toLowerCase() === "host") === true;
+  }
+
   /** @internal what goes on the wire, each line with its CRLF */
   fieldText(): string {
     if (this.list !== undefined) return this.list.map(([name, value]) => `${name}: ${value}\r\n`).join("");
@@ -75,7 +80,7 @@ function listFields(head: Head | undefined): Field[] {
   const list: Field[] = [];
   for (const line of fieldLines(head)) {
     if (isCut(head, line.start)) continue;
-    list.push([head.text.slice(line.start, line.nameEnd), head.text.slice(line.nameEnd + 1, line.end - 2).trim()]);
+    list.push([head.text.slice(line.start, line.nameEnd), trimmed(head.text.slice(line.nameEnd + 1, line.end - 2))]);
   }
   return list;
 }

@@ -182,7 +182,7 @@ export class Forward implements UpstreamUser {
   private commitAt(head: ResponseHead, input: Buffer, up: UpstreamConnection): void {
     const { x } = this;
     const bodyLength = input.length - head.length;
-    x.closes ||= x.session.engine.announcing || !x.requestDone; // the rest of that request may never come
+    x.closes ||= x.session.leaves || !x.requestDone; // the rest of that request may never come
     if (!goesAsItCame(x, head) || !up.completes(bodyLength)) {
       this.commit(head, input.subarray(head.length), up);
       return;
@@ -202,7 +202,7 @@ export class Forward implements UpstreamUser {
   private commit(head: ResponseHead, rest: Buffer, up: UpstreamConnection): void {
     const { x } = this;
     x.stage = "answering";
-    x.closes ||= x.session.engine.announcing || !x.requestDone; // the rest of that request may never come
+    x.closes ||= x.session.leaves || !x.requestDone; // the rest of that request may never come
     const framing = answerFraming(x, head, up);
     up.form = framing.form;
     this.answerHead = framing.head;
@@ -218,7 +218,8 @@ export class Forward implements UpstreamUser {
   }
 
   onBody(pieces: Uint8Array[], done: boolean, up: UpstreamConnection): void {
-    if (this.responsePipe === null) this.writeAnswer(pieces, done);
+    // Bytes may have held nothing but framing: no hook is called for that, and nothing to wait for.
+    if (this.responsePipe === null || (pieces.length === 0 && !done)) this.writeAnswer(pieces, done);
     else {
       if (!done) up.connection?.pause();
       this.responsePipe.push(pieces, done);
@@ -229,8 +230,8 @@ export class Forward implements UpstreamUser {
     const { x, up } = this;
     if (x.stage !== "answering" || up === null) return;
     let fits = true;
+    x.bytesOut = this.responsePipe === null ? up.contentBytes : x.bytesOut + lengthOf(pieces);
     for (const piece of pieces) {
-      x.bytesOut += piece.length;
       if (this.chunked) for (const part of encodeChunk(piece)) fits = this.sendPart(part);
       else fits = this.sendPart(piece);
     }
@@ -238,7 +239,7 @@ export class Forward implements UpstreamUser {
     if (this.answerHead !== "") fits = this.sendPart(undefined);
     if (done) this.complete(up);
     else if (!fits) up.connection?.pause();
-    else if (this.responsePipe !== null) up.connection?.resume();
+    else if (this.responsePipe?.busy === false) up.connection?.resume();
   }
 
   /** Writes a part of the answer, its head first; false when the client is slower than the upstream. */
@@ -286,4 +287,10 @@ export class Forward implements UpstreamUser {
     up?.abandon();
     this.attempts?.stop();
   }
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  return length;
 }

@@ -41,6 +41,19 @@ export function isAuthority(text: string): boolean {
   return good;
 }
 
+/** Takes spaces and tabs off both ends (RFC 9110 section 5.6.3); `trim` would take bytes of UTF-8 with them, such as 0xA0. */
+export function trimmed(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9;
+}
+
 /** Compares bytes from `start` with a lower-case field name of letters and hyphens; the length is known to fit. */
 export function isName(bytes: Uint8Array, start: number, name: string): boolean {
   for (let i = 0; i < name.length; i++) {

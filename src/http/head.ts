@@ -9,7 +9,7 @@
  * depend on how its bytes were cut into packets. Nothing is repaired: what is ambiguous is refused.
  */
 import type { FailureCode } from "../errors.ts";
-import { isName, kinds, TOKEN, VALUE } from "./grammar.ts";
+import { isName, kinds, TOKEN, trimmed, VALUE } from "./grammar.ts";
 
 /** A head that is not accepted, and why. */
 export class Refusal {
@@ -172,7 +172,7 @@ export abstract class Head {
       return;
     }
     for (const part of value.toLowerCase().split(",")) {
-      const token = part.trim();
+      const token = trimmed(part);
       if (token === "close") this.saysClose = true;
       else if (token === "keep-alive") this.saysKeepAlive = true;
       else if (token !== "") {
@@ -193,7 +193,7 @@ export abstract class Head {
   private noteCoding(value: string): Refusal | undefined {
     if (this.chunked) return new Refusal(this.badFraming, "Transfer-Encoding more than once");
     const codings = value.toLowerCase().split(",");
-    if (codings.length > 1 && codings.filter((coding) => coding.trim() === "chunked").length > 1) {
+    if (codings.length > 1 && codings.filter((coding) => trimmed(coding) === "chunked").length > 1) {
       return new Refusal(this.badFraming, "chunked more than once");
     }
     if (value.toLowerCase() !== "chunked")
@@ -282,7 +282,7 @@ export function findField(head: Head, name: string): string | undefined {
     const nameEnd = text.indexOf(":", start);
     const end = text.indexOf("\r\n", nameEnd);
     if (nameEnd - start === name.length && text.slice(start, nameEnd).toLowerCase() === name && !isCut(head, start)) {
-      const value = text.slice(nameEnd + 1, end).trim();
+      const value = trimmed(text.slice(nameEnd + 1, end));
       found = found === undefined ? value : `${found}, ${value}`;
     }
     start = end + 2;

@@ -1,5 +1,6 @@
 /** The idle connections of one upstream address, last used first. */
 import type { TimerWheel } from "../net/wheel.ts";
+import type { HeadLimits } from "./head.ts";
 import { UpstreamConnection, type UpstreamUser } from "./upstream.ts";
 
 /**
@@ -9,6 +10,11 @@ import { UpstreamConnection, type UpstreamUser } from "./upstream.ts";
 const idleMs = 3000;
 /** A request that must not be sent twice goes only on a connection used this recently, or on a new one. */
 const freshMs = 1000;
+/**
+ * Connects that nobody waits for any more, of which the kernel still sends SYNs: each holds a descriptor for two
+ * minutes, and the runtime has no call to take it back. From so many on, one connect at a time is tried.
+ */
+const mostGivenUp = 128;
 
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
@@ -17,21 +23,33 @@ export function isIdempotent(method: string): boolean {
   return method === "GET" || safeMethods.has(method);
 }
 
+/** What the pools of one thread share. */
+export interface Shared {
+  readonly wheel: TimerWheel;
+  /** For the heads of answers; a reload puts other ones here. */
+  readonly responseLimits: HeadLimits;
+}
+
 export class Pool {
   /** `host:port`, for people. */
   readonly name: string;
   /** As a Host field carries it: without the port of the scheme, as some servers compare it as text. */
   readonly authority: string;
+  readonly shared: Shared;
   readonly wheel: TimerWheel;
   private readonly port: number;
   private readonly idle: UpstreamConnection[] = [];
   private addresses: string[];
+  /** Connects under way in the kernel, and how many of them were given up. */
+  private connecting = 0;
+  private givenUp = 0;
 
-  constructor(host: string, port: number, wheel: TimerWheel) {
+  constructor(host: string, port: number, shared: Shared) {
     this.name = `${host.includes(":") ? `[${host}]` : host}:${port}`;
     this.authority = port === 80 ? this.name.slice(0, -3) : this.name;
     this.port = port;
-    this.wheel = wheel;
+    this.shared = shared;
+    this.wheel = shared.wheel;
     // An app may listen on one family only; the one that answered is asked first from then on.
     this.addresses = host === "localhost" ? ["127.0.0.1", "::1"] : [host];
   }
@@ -49,6 +67,10 @@ export class Pool {
   /** A new connection; `user.onConnected` or `user.onUpstreamFailure` follows. */
   connect(user: UpstreamUser, timeoutMs: number): UpstreamConnection {
     const up = new UpstreamConnection(this, user);
+    if (this.givenUp >= mostGivenUp && this.connecting > this.givenUp) {
+      queueMicrotask(() => up.refuse(`${this.givenUp} connects before it are still under way`));
+      return up;
+    }
     up.connect(this.addresses, this.port, timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY);
     return up;
   }
@@ -62,6 +84,22 @@ export class Pool {
     }
     this.idle.push(up);
     this.wheel.set(up, Math.min(idleMs, announced));
+  }
+
+  /** @internal the kernel was asked for a connection */
+  connectBegan(): void {
+    this.connecting++;
+  }
+
+  /** @internal nobody waits for it any more */
+  connectGivenUp(): void {
+    this.givenUp++;
+  }
+
+  /** @internal the kernel has come to an end with it */
+  connectEnded(wasGivenUp: boolean): void {
+    this.connecting--;
+    if (wasGivenUp) this.givenUp--;
   }
 
   /** @internal an idle connection closed */

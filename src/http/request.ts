@@ -4,6 +4,7 @@ import type { FailureCode } from "../errors.ts";
 import { Timed } from "../net/wheel.ts";
 import type { Engine } from "./engine.ts";
 import { checkField } from "./fields.ts";
+import { trimmed } from "./grammar.ts";
 import { fieldLines } from "./head.ts";
 import type { Pool } from "./pool.ts";
 import type { ResponseHead } from "./response-head.ts";
@@ -150,7 +151,7 @@ function fieldsOf(head: ResponseHead): Field[] {
   return [...fieldLines(head)].map(
     (line): Field => [
       head.text.slice(line.start, line.nameEnd),
-      head.text.slice(line.nameEnd + 1, line.end - 2).trim(),
+      trimmed(head.text.slice(line.nameEnd + 1, line.end - 2)),
     ],
   );
 }

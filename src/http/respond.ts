@@ -1,9 +1,9 @@
 /** Answers made here: fixed replies, filters' replies, and one honest answer for every failure (RFC 9457). */
-import { STATUS_CODES } from "node:http";
 import type { Field, Reply } from "../contracts.ts";
 import { type FailureCode, failure } from "../errors.ts";
 import type { Engine } from "./engine.ts";
 import type { HttpExchange } from "./exchange.ts";
+import { checkField } from "./fields.ts";
 
 /** Head and body of an answer, ready to be written. */
 export interface Answer {
@@ -19,6 +19,16 @@ export interface AnswerOptions {
 }
 
 const encoder = new TextEncoder();
+
+/** @throws TypeError for a filter's reply that is none, or that would break the framing of what follows it */
+export function checkReply(reply: Reply): void {
+  const { status, headers = [], body } = reply;
+  if (!Number.isInteger(status) || status < 200 || status > 999)
+    throw new TypeError(`the status of a reply is a number from 200 to 999, not ${status}`);
+  if (body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array))
+    throw new TypeError("the body of a reply is a string or a Uint8Array");
+  for (const [name, value] of headers) checkField(name, value);
+}
 
 /** Writes out a reply: its own fields first, then those that every answer has. */
 export function renderReply(engine: Engine, reply: Reply, fields: readonly Field[], options: AnswerOptions): Answer {
@@ -39,9 +49,63 @@ export function connectionLine(closes: boolean, minor: number): string {
   return minor === 0 ? "connection: keep-alive\r\n" : "";
 }
 
+/** A status line must have the space after the status, not the words (RFC 9112 section 4); a client shows these. */
 export function reasonOf(status: number): string {
-  return STATUS_CODES[status] ?? (status === 499 ? "Client Closed Request" : "Unknown");
+  return reasons[status] ?? "";
 }
+
+/** RFC 9110 section 15, and those of other RFCs that answers made here may have. `node:http` has them too, for 3 MB. */
+const reasons: Readonly<Record<number, string>> = {
+  200: "OK",
+  201: "Created",
+  202: "Accepted",
+  203: "Non-Authoritative Information",
+  204: "No Content",
+  205: "Reset Content",
+  206: "Partial Content",
+  300: "Multiple Choices",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  402: "Payment Required",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  406: "Not Acceptable",
+  407: "Proxy Authentication Required",
+  408: "Request Timeout",
+  409: "Conflict",
+  410: "Gone",
+  411: "Length Required",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  415: "Unsupported Media Type",
+  416: "Range Not Satisfiable",
+  417: "Expectation Failed",
+  418: "I'm a Teapot",
+  421: "Misdirected Request",
+  422: "Unprocessable Content",
+  425: "Too Early",
+  426: "Upgrade Required",
+  428: "Precondition Required",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  451: "Unavailable For Legal Reasons",
+  499: "Client Closed Request",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+  511: "Network Authentication Required",
+};
 
 function has(fields: readonly Field[], name: string): boolean {
   return fields.some((field) => field[0].toLowerCase() === name);

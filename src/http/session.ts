@@ -74,6 +74,16 @@ export class Session extends Timed implements ConnectionOwner {
     return this.state === "reading" && this.input === null;
   }
 
+  /** What the next exchange goes by, and the one at hand. */
+  get plans(): readonly ListenerPlan[] {
+    return this.x === null ? [this.holder.plan] : [this.holder.plan, this.plan];
+  }
+
+  /** True when answers end their connections, as clients must go elsewhere. The app's own calls have nowhere to go. */
+  get leaves(): boolean {
+    return this.engine.announcing && this.plan.direction === "inbound";
+  }
+
   onData(bytes: Buffer): void {
     this.lastActivity = this.engine.wheel.now;
     this.plan.receivedBytes.add(bytes.length);
@@ -217,16 +227,16 @@ export class Session extends Timed implements ConnectionOwner {
     const input = this.input!;
     const taken = this.reader.feed(input, this.forward.requestForm, pieces);
     this.input = taken === input.length ? null : input.subarray(taken);
-    if (this.reader.fault !== undefined) {
-      x.closes = true;
-      this.fail("bad_chunk", this.reader.fault);
-      return false;
-    }
     x.bytesIn = this.reader.contentBytes;
     const most = x.plan.maxBodyBytes;
     if (most > 0 && x.bytesIn > most) {
       x.closes = true;
       this.fail("body_too_large", `more than ${most} bytes arrived`);
+      return false;
+    }
+    if (this.reader.fault !== undefined) {
+      x.closes = true;
+      this.fail("bad_chunk", this.reader.fault);
       return false;
     }
     this.forward.sendBody(pieces, this.reader.done);
@@ -277,7 +287,7 @@ export class Session extends Timed implements ConnectionOwner {
     x.status = reply.status;
     x.stage = "answering";
     x.answer = new ResponseFields(reply.status, "", undefined, [...fields]);
-    x.closes ||= this.engine.announcing || !this.reader.done;
+    x.closes ||= this.leaves || !this.reader.done;
     const answer = renderReply(this.engine, reply, fields, {
       closes: x.closes,
       minor: x.head.minor,

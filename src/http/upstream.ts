@@ -10,7 +10,7 @@ import { descriptorOf } from "../net/listen.ts";
 import { boundSocket } from "../net/socket-options.ts";
 import { Timed } from "../net/wheel.ts";
 import { type BodyForm, type BodyReader, ChunkedReader, CloseReader, LengthReader, noBody } from "./body.ts";
-import { type HeadLimits, Refusal } from "./head.ts";
+import { Refusal } from "./head.ts";
 import type { Pool } from "./pool.ts";
 import { type ResponseHead, readResponseHead } from "./response-head.ts";
 
@@ -35,8 +35,6 @@ export interface UpstreamUser {
 
 type State = "connecting" | "head" | "body" | "idle" | "closed";
 
-const responseLimits: HeadLimits = { headBytes: 64 * 1024, headFields: 200 };
-
 export class UpstreamConnection extends Timed implements ConnectionOwner {
   state: State = "connecting";
   user: UpstreamUser | null;
@@ -57,6 +55,8 @@ export class UpstreamConnection extends Timed implements ConnectionOwner {
   private readonly held: Buffer[] = [];
   /** The upstream closed while its complete body was held. */
   private closedInBody = false;
+  /** The kernel is asked for a connection; it goes on trying after we have given up. */
+  private trying = false;
 
   constructor(pool: Pool, user: UpstreamUser) {
     super();
@@ -73,13 +73,25 @@ export class UpstreamConnection extends Timed implements ConnectionOwner {
     return this.reader.done;
   }
 
+  /** Bytes of the answer's body so far, without framing. */
+  get contentBytes(): number {
+    return this.reader.contentBytes;
+  }
+
   /** Opens a socket; the outcome is told to the user. Tries each address in order. */
   connect(addresses: readonly string[], port: number, timeoutMs: number): void {
     this.pool.wheel.set(this, timeoutMs);
     this.tryAddress(addresses, 0, port);
   }
 
+  /** Fails without having tried. */
+  refuse(detail: string): void {
+    if (this.state === "connecting") this.fail("upstream_connect_timeout", `${this.pool.name}: ${detail}`);
+  }
+
   private tryAddress(addresses: readonly string[], index: number, port: number): void {
+    this.trying = true;
+    this.pool.connectBegan();
     const open = Bun.connect<Connection>({
       hostname: addresses[index]!,
       port,
@@ -96,13 +108,21 @@ export class UpstreamConnection extends Timed implements ConnectionOwner {
       },
     });
     open.catch((error: unknown) => {
+      this.tried();
       if (this.state !== "connecting") return;
       if (index + 1 < addresses.length) this.tryAddress(addresses, index + 1, port);
       else this.fail(connectFailure(error), `${this.pool.name}: ${errorCode(error) ?? "cannot connect"}`);
     });
   }
 
+  private tried(): void {
+    if (!this.trying) return;
+    this.trying = false;
+    this.pool.connectEnded(this.state !== "connecting");
+  }
+
   private opened(connection: Connection, address: string): void {
+    this.tried();
     if (this.state !== "connecting") {
       connection.destroy();
       return;
@@ -153,7 +173,7 @@ export class UpstreamConnection extends Timed implements ConnectionOwner {
   /** Any number of 1xx answers may come before the final one. */
   private readHead(input: Buffer): void {
     for (let rest = input; rest.length > 0; ) {
-      const head = readResponseHead(rest, responseLimits);
+      const head = readResponseHead(rest, this.pool.shared.responseLimits);
       if (head === undefined) {
         this.input = rest;
         return;
@@ -283,6 +303,7 @@ export class UpstreamConnection extends Timed implements ConnectionOwner {
   private close(clean = this.state === "idle" || (this.state === "body" && this.reader.done)): void {
     if (this.state === "closed") return;
     if (this.state === "idle") this.pool.forget(this);
+    if (this.trying) this.pool.connectGivenUp();
     this.state = "closed";
     this.pool.wheel.clear(this);
     if (clean && this.connection?.pendingBytes === 0) this.connection.end();

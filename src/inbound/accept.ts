@@ -26,7 +26,7 @@ export const inbound: Manner = {
 
 /** HTTP/1.0 clients may send no Host; an HTTP/1.1 request without one would be refused. */
 function hostIfAbsent(x: HttpExchange, authority: string): string {
-  if (x.head.hostStart !== -1) return "";
+  if (x.head.hostStart !== -1 || x.namesHost) return "";
   return `Host: ${x.head.authority === "" ? authority : x.head.authority}\r\n`;
 }
 

@@ -11,7 +11,6 @@ import type { FollowedFile } from "./followed-file.ts";
 import { type Births, keyOf } from "./identity.ts";
 import type { Ledger, Row } from "./ledger.ts";
 import { byAge, findMissed, isRotatedName, listFiles, type Spot } from "./siblings.ts";
-import type { Stream } from "./stream.ts";
 import type { Found } from "./survey.ts";
 
 export interface Arrival extends Spot {
@@ -27,22 +26,18 @@ export interface Known {
 }
 
 /** Files that rotation took away from a stream's path before they were seen there. */
-export function missedOf(stream: Stream, known: Known): Arrival[] {
-  return missedBetween(stream.anchor, stream.path, known);
-}
-
-/** The same, after content that was found replaced. */
-export function missedAfter(row: Row, writtenMs: number, known: Known): Arrival[] {
-  return missedBetween({ path: row.origin, stamp: row, mtimeMs: writtenMs }, row.origin, known);
-}
-
-function missedBetween(anchor: Parameters<typeof findMissed>[0], origin: string, known: Known): Arrival[] {
+export function missedAt(origin: string, known: Known): Arrival[] {
+  const anchor = known.ledger.anchor(origin);
+  if (anchor === undefined) return [];
   const spots = listFiles(dirname(origin), known.births).filter((spot) => !isKnown(spot, known));
-  return findMissed(anchor, spots, known.births).map((spot) => ({ ...spot, origin }));
+  return findMissed({ path: origin, stamp: anchor, mtimeMs: anchor.mtimeMs }, spots, known.births).map((spot) => ({
+    ...spot,
+    origin,
+  }));
 }
 
 /** A row for the inode is not enough: the inode may have been used again. */
-function isKnown({ stamp }: Spot, { context, files, ledger, births }: Known): boolean {
+export function isKnown({ stamp }: Spot, { context, files, ledger, births }: Known): boolean {
   if (files.has(keyOf(stamp))) return true;
   const row = ledger.find(stamp);
   if (row === undefined || births.differ(stamp, row) || stamp.size < row.head.length) return false;

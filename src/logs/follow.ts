@@ -7,13 +7,13 @@
  * By polling alone: change notification does not work on every volume, and its limits are shared by all pods of a user.
  */
 import type { Block, LogInput, LogInputContext, LogSourceState } from "../contracts.ts";
-import { type Arrival, distinct, groupFresh, inOrder, locate, missedOf } from "./arrivals.ts";
+import { type Arrival, distinct, groupFresh, inOrder, locate, missedAt } from "./arrivals.ts";
 import { FileBlock, ReadBuffers } from "./file-block.ts";
 import { FollowCounters } from "./follow-counters.ts";
 import type { FollowedFile } from "./followed-file.ts";
 import { Exclusion, Glob } from "./glob.ts";
 import { Births, keyOf } from "./identity.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger, type Row } from "./ledger.ts";
 import { type Following, followArrival, followReplaced } from "./opening.ts";
 import { Retirement } from "./retirement.ts";
 import { Stream } from "./stream.ts";
@@ -30,6 +30,8 @@ export interface FollowOptions {
 }
 
 const surveyIntervalMs = 1_000;
+/** A file that was followed before a restart has vanished when so many looks did not find it. */
+const looksUntilVanished = 3;
 /** Longest turn of the thread, before others get theirs. */
 const turnMs = 10;
 /** Read buffers are let go after this time without a line. */
@@ -46,6 +48,8 @@ export class Follower implements LogInput {
   private nextFile = 0;
   private nextSurveyAt = Number.NEGATIVE_INFINITY;
   private isFirst = true;
+  /** Rows whose files were not found yet after a restart, and how often they were looked for. */
+  private sought = new Map<Row, number>();
   private lastReadAt: number;
 
   constructor(options: FollowOptions, context: LogInputContext) {
@@ -117,11 +121,12 @@ export class Follower implements LogInput {
     const before = new Set(this.following.files.values());
     if (this.isFirst) this.rememberStreams();
     for (const file of before) this.update(file, seen);
-    this.follow(this.arrivals(seen), before);
+    const isComplete = this.follow(this.arrivals(seen), before);
+    if (!isComplete) this.lookAgain();
     this.suspects.keepOnly(new Set(seen.byPath.keys()));
     this.retirement.keepParked((key) => seen.byKey.has(key));
     this.retirement.review(now, (file) => seen.byKey.has(file.key));
-    this.isFirst = false;
+    this.isFirst &&= !isComplete;
     this.reorder();
   }
 
@@ -138,7 +143,6 @@ export class Follower implements LogInput {
       const now = [origin, path].find((known) => found.paths.includes(known)) ?? found.paths[0]!;
       file.status = now === origin ? "live" : "rotated";
       file.seen(now, found.stamp);
-      if (file.status === "live") this.following.streams.get(origin)?.stays(found.stamp.mtimeMs);
     }
     if (was === "live" && file.status !== "live") this.noteRotation(file);
   }
@@ -161,29 +165,47 @@ export class Follower implements LogInput {
     const fresh = [...seen.byKey.values()].filter(
       ({ key, stamp }) => !files.has(key) && !this.retirement.isParked(key, stamp),
     );
-    const remembered = this.isFirst ? this.remembered(seen) : [];
     const left = [...streams.values()].filter((stream) => stream.isLeft(seen.byPath.get(stream.path)));
     const missed = left
       .filter((stream) => stream.folderChanged(context.clock.wall()))
-      .flatMap((stream) => missedOf(stream, this.following));
+      .flatMap((stream) => missedAt(stream.path, this.following));
     for (const _ of missed) this.following.parts.counters.rotated("missed");
-    return inOrder(distinct([...groupFresh(fresh, this.following), ...remembered, ...missed]));
+    return inOrder(distinct([...groupFresh(fresh, this.following), ...this.remembered(seen), ...missed]));
   }
 
-  /** Known contents first: only then can be told which of the unknown files are copies of them. */
-  private follow(arrivals: readonly Arrival[], before: Set<FollowedFile>): void {
+  /**
+   * Known contents first: only then can be told which of the unknown files are copies of them. False when files were
+   * renamed meanwhile: nothing further is taken from this look then.
+   */
+  private follow(arrivals: readonly Arrival[], before: Set<FollowedFile>): boolean {
     const { ledger, files } = this.following;
     const isVeryFirst = this.isFirst && this.options.from === "end" && !this.rows().some(() => true);
     const [known, unknown] = [arrivals.filter(isKnown), arrivals.filter((arrival) => !isKnown(arrival))];
     function isKnown({ stamp }: Arrival): boolean {
       return ledger.find(stamp) !== undefined;
     }
-    for (const arrival of known) followArrival(this.following, arrival);
+    for (const { stamp } of arrivals) this.retirement.unpark(keyOf(stamp));
+    if (arrivals.length)
+      this.following.context.emit("log_file_truncated", {
+        DBG: arrivals.map(
+          (a) =>
+            `${a.path.slice(-6)} ${a.stamp.ino} ${a.stamp.mtimeMs} ${isKnown(a) ? "K" : "U"}${ledger.find(a.stamp)?.endedAt !== undefined ? "E" : ""}`,
+        ),
+      });
+    for (const arrival of known) {
+      if (!followArrival(this.following, arrival)) return false;
+    }
     const originals = new Set([...before, ...files.values()]);
     for (const arrival of unknown) {
-      if (!this.isHeld(arrival, originals)) followArrival(this.following, arrival, isVeryFirst);
+      if (this.isHeld(arrival, originals)) continue;
+      if (!followArrival(this.following, arrival, isVeryFirst)) return false;
     }
-    for (const { stamp } of arrivals) this.retirement.unpark(keyOf(stamp));
+    return true;
+  }
+
+  private lookAgain(): void {
+    this.nextSurveyAt = Number.NEGATIVE_INFINITY;
+    for (const stream of this.following.streams.values()) stream.lookAgain();
   }
 
   private isHeld(arrival: Arrival, originals: Set<FollowedFile>): boolean {
@@ -202,24 +224,35 @@ export class Follower implements LogInput {
   }
 
   private rememberStreams(): void {
-    for (const row of this.rows().sort((a, b) => a.mtimeMs - b.mtimeMs)) {
-      this.following.streams.set(row.origin, new Stream(row.origin, row));
-    }
+    const rows = this.rows().sort((a, b) => a.mtimeMs - b.mtimeMs);
+    const { streams } = this.following;
+    for (const row of rows)
+      if (streams.get(row.origin)?.file === undefined) streams.set(row.origin, new Stream(row.origin, row));
+    this.sought = new Map(rows.filter((row) => row.endedAt === undefined).map((row) => [row, 0]));
   }
 
   /** Files with unread lines that no pattern matches any more: they were rotated while we were away. */
   private remembered(seen: Seen): Arrival[] {
-    const { births, parts, ledger, context } = this.following;
-    const away = this.rows().filter((row) => row.endedAt === undefined && !seen.byKey.has(keyOf(row)));
-    return away.flatMap((row) => {
-      const spot = locate(row, births);
-      if (spot !== undefined) return [{ ...spot, origin: row.origin }];
-      const bytes = Math.max(0, row.size - Math.min(...[...row.cursors.values()].map((cursor) => cursor.acknowledged)));
-      parts.counters.lost("vanished", bytes);
-      if (bytes > 0) context.emit("log_bytes_lost", { input: parts.input, path: row.path, bytes, reason: "vanished" });
-      ledger.end(row);
-      return [];
-    });
+    const arrivals: Arrival[] = [];
+    for (const [row, looks] of this.sought) {
+      const isFound = seen.byKey.has(keyOf(row)) || this.following.files.has(keyOf(row)) || row.endedAt !== undefined;
+      const spot = isFound ? undefined : locate(row, this.following.births);
+      if (spot !== undefined) arrivals.push({ ...spot, origin: row.origin });
+      else if (isFound) this.sought.delete(row);
+      else this.notFound(row, looks + 1);
+    }
+    return arrivals;
+  }
+
+  private notFound(row: Row, looks: number): void {
+    this.sought.set(row, looks);
+    if (looks < looksUntilVanished) return;
+    this.sought.delete(row);
+    const { ledger, parts, context } = this.following;
+    const bytes = Math.max(0, row.size - Math.min(...[...row.cursors.values()].map((cursor) => cursor.acknowledged)));
+    parts.counters.lost("vanished", bytes);
+    if (bytes > 0) context.emit("log_bytes_lost", { input: parts.input, path: row.path, bytes, reason: "vanished" });
+    ledger.end(row);
   }
 
   /** Rotated files first, oldest first, then the live ones. */

@@ -269,7 +269,8 @@ export class FollowedFile implements LogSource {
     if (grew || result === "more" || result === "full" || result === "replaced") this.hurry();
     else {
       this.nextLookAt = now + this.waitMs;
-      this.waitMs = Math.min(this.waitMs * 2, longestWaitMs);
+      // One that waits for the file before it is not quiet.
+      if (this.previous === undefined) this.waitMs = Math.min(this.waitMs * 2, longestWaitMs);
     }
   }
 }

@@ -12,6 +12,9 @@ import { keyOf, type Print, type Stamp } from "./identity.ts";
 const tombstoneMs = 24 * 60 * 60 * 1_000;
 const mostTombstones = 1_000;
 
+/** How much older than the newest content of a stream its anchor is. */
+const anchorAgeMs = 10_000;
+
 export interface Row {
   readonly id: string;
   /** The path its stream is known by: where the file was when it was live. */
@@ -115,6 +118,16 @@ export class Ledger implements CheckpointSection {
       const key = `${row.id} ${output}`;
       if (this.claims.get(key) === owner) this.claims.delete(key);
     }
+  }
+
+  /**
+   * The content after which something may have been missed at this path. Not the very last one: should a look have
+   * fallen between two renames, what it missed is older than what it found.
+   */
+  anchor(origin: string): Row | undefined {
+    const rows = [...this.rows.values()].filter((row) => row.origin === origin).sort((a, b) => a.mtimeMs - b.mtimeMs);
+    const newestMs = rows.at(-1)?.mtimeMs ?? 0;
+    return rows.findLast((row) => row.mtimeMs <= newestMs - anchorAgeMs) ?? rows[0];
   }
 
   save(): SavedRow[] {

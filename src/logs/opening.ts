@@ -2,16 +2,16 @@
  * From a path to a followed file: which content it holds, where to go on in it, and what became of the content that
  * was expected there instead.
  */
-import { closeSync, fstatSync } from "node:fs";
+import { closeSync, fstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { LogInputContext } from "../contracts.ts";
-import { type Arrival, type Known, missedAfter } from "./arrivals.ts";
+import { type Arrival, isKnown, type Known, missedAt } from "./arrivals.ts";
 import { headBefore, holdsContent, lastLineEnd, refresh } from "./content.ts";
 import { Cursor } from "./cursor.ts";
 import { FollowedFile, type FollowedFileParts, type Reader } from "./followed-file.ts";
 import { keyOf, printOf, readTail, type Stamp, stampOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
-import { findCopy, listFiles, openToRead } from "./siblings.ts";
+import { findCopy, findShorterCopy, listFiles, openToRead, type Spot } from "./siblings.ts";
 import { Stream } from "./stream.ts";
 import type { Survey } from "./survey.ts";
 
@@ -32,37 +32,53 @@ interface Opened {
   readonly origin: string;
 }
 
-/** Opens the file and follows it, unless it cannot be read, is followed already, or is no regular file. */
-export function followArrival(following: Following, { path, origin }: Arrival, atEnd = false): void {
+/**
+ * Opens the file and follows it, unless it cannot be read or is followed already. False when another file is at its
+ * path by now: then whatever else was found at the same time cannot be relied on either.
+ */
+export function followArrival(following: Following, arrival: Arrival, atEnd = false): boolean {
+  const { path, origin } = arrival;
+  if (following.files.has(keyOf(arrival.stamp))) return true;
   let fd: number;
   try {
     fd = openToRead(path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "EIO";
     if (code !== "ENOENT") following.survey.unopened(path, code);
-    return;
+    return code !== "ENOENT";
   }
   following.survey.opened(path);
-  const stats = fstatSync(fd, { bigint: true });
-  const stamp = stampOf(stats);
-  if (!stats.isFile() || following.files.has(keyOf(stamp))) closeSync(fd);
-  else followOpened(following, { fd, stamp, path, origin }, atEnd);
+  // A folder was changed after it was made, so it tells whether its device keeps times of birth.
+  const folder = statSync(dirname(path), { bigint: true, throwIfNoEntry: false });
+  if (folder !== undefined) following.births.learn(folder);
+  const stamp = stampOf(fstatSync(fd, { bigint: true }));
+  if (keyOf(stamp) !== keyOf(arrival.stamp)) {
+    closeSync(fd);
+    return false;
+  }
+  followOpened(following, { fd, stamp, path, origin }, atEnd);
+  return true;
 }
 
 /** The content of a followed file was replaced in place: follows what it holds now, and the old content elsewhere. */
 export function followReplaced(following: Following, file: FollowedFile): void {
   const { row, path } = file;
-  const writtenMs = row.mtimeMs;
   following.files.delete(file.key);
   const fd = file.surrender();
   following.parts.counters.rotated("truncated");
   following.context.emit("log_file_truncated", { input: file.input, path });
   following.context.checkpoint.hasten();
   if (keyOf(row) === file.key) leaveContent(following, row, fd);
-  else followArrival(following, { path: row.path, origin: row.origin, stamp: file.stat() });
-  followMissed(following, row, writtenMs);
+  else followMoved(following, row);
+  if (path === row.origin) followMissed(following, row.origin);
   const stamp = stampOf(fstatSync(fd, { bigint: true }));
   followOpened(following, { fd, stamp, path, origin: row.origin }, false);
+}
+
+/** Another entry found the content in another file first. */
+function followMoved(following: Following, { path, origin }: Row): void {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stats !== undefined) followArrival(following, { path, origin, stamp: stampOf(stats) });
 }
 
 function followOpened(following: Following, opened: Opened, atEnd: boolean): void {
@@ -70,7 +86,7 @@ function followOpened(following: Following, opened: Opened, atEnd: boolean): voi
   const { fd, stamp, path, origin } = opened;
   const known = ledger.find(stamp) ?? ledger.findMoved(stamp);
   const isSame = known !== undefined && holdsContent(known, fd, stamp, births);
-  if (known !== undefined && !isSame) leaveKnown(following, known, fd);
+  if (known !== undefined && !isSame) leaveKnown(following, known, opened);
   const row = isSame ? resume(following, known, opened) : ledger.add(newId(following), origin, path, stamp);
   const file = makeFile(following, row, fd);
   if (file === undefined) return;
@@ -81,12 +97,13 @@ function followOpened(following: Following, opened: Opened, atEnd: boolean): voi
 }
 
 /** The file that was found under a row's inode holds something else: nobody looked while that happened. */
-function leaveKnown(following: Following, row: Row, fd: number): void {
-  const writtenMs = row.mtimeMs;
-  const isFinished = row.endedAt !== undefined;
-  if (isFinished) following.ledger.supersede(row);
-  else leaveContent(following, row, fd);
-  if (!isFinished) followMissed(following, row, writtenMs);
+function leaveKnown(following: Following, row: Row, { fd, path, origin }: Opened): void {
+  if (row.endedAt !== undefined) {
+    following.ledger.supersede(row);
+    return;
+  }
+  leaveContent(following, row, fd);
+  if (path === origin) followMissed(following, origin);
 }
 
 /** Goes on with the content of `row` in a copy of the file, where there is one; counts what is lost where not. */
@@ -94,7 +111,7 @@ function leaveContent(following: Following, row: Row, fd: number): void {
   const own = keyOf(fstatSync(fd, { bigint: true }));
   const others = listFiles(dirname(row.path), following.births).filter(({ stamp }) => keyOf(stamp) !== own);
   const copy = findCopy(row, others);
-  if (copy === undefined) giveUp(following, row);
+  if (copy === undefined) leaveShorterCopy(following, row, others);
   else if (following.files.has(keyOf(copy.spot.stamp))) {
     closeSync(copy.fd);
     following.ledger.supersede(row);
@@ -110,6 +127,14 @@ function goOnInCopy(following: Following, row: Row, fd: number, path: string): v
   following.streams.get(row.origin)?.append(file);
 }
 
+/** What is left of the content was read, or is nowhere. */
+function leaveShorterCopy(following: Following, row: Row, others: readonly Spot[]): void {
+  const unknown = others.filter((spot) => !isKnown(spot, following));
+  const shorter = findShorterCopy(row, unknown, following.births);
+  giveUp(following, row);
+  if (shorter !== undefined) followArrival(following, { ...shorter, origin: row.origin }, true);
+}
+
 function giveUp({ ledger, parts, context }: Following, row: Row): void {
   const read = Math.min(...[...row.cursors.values()].map((cursor) => cursor.read));
   const bytes = row.endedAt === undefined && row.size > read ? row.size - read : 0;
@@ -118,10 +143,10 @@ function giveUp({ ledger, parts, context }: Following, row: Row): void {
   ledger.supersede(row);
 }
 
-function followMissed(following: Following, row: Row, writtenMs: number): void {
-  for (const arrival of missedAfter(row, writtenMs, following)) {
+function followMissed(following: Following, origin: string): void {
+  for (const arrival of missedAt(origin, following)) {
     following.parts.counters.rotated("missed");
-    followArrival(following, arrival);
+    if (!followArrival(following, arrival)) return;
   }
 }
 
@@ -139,7 +164,7 @@ function resume({ ledger, parts }: Following, row: Row, { fd, stamp, path }: Ope
   return row;
 }
 
-/** Undefined, and the descriptor closed, when another entry reads this file for all of our outputs. */
+/** Undefined, and the descriptor closed, when it is followed already, or when another entry reads this file for all of our outputs. */
 function makeFile(following: Following, row: Row, fd: number): FollowedFile | undefined {
   const { ledger, files, parts, context } = following;
   const lanes = context.lanes.filter((lane) => ledger.claim(row, lane.output, files));
@@ -148,14 +173,16 @@ function makeFile(following: Following, row: Row, fd: number): FollowedFile | un
     row.cursors.set(lane.output, cursor);
     return { lane, cursor };
   });
-  if (readers.length === 0) {
+  const isFollowed = files.has(keyOf(row));
+  if (isFollowed || readers.length === 0) {
     closeSync(fd);
-    following.survey.taken(row.path);
+    if (!isFollowed) following.survey.taken(row.path);
     return undefined;
   }
   const file = new FollowedFile(row, fd, readers, parts, context.clock.now());
   if (row.path !== row.origin) file.status = "rotated";
   files.set(file.key, file);
+  context.checkpoint.touch(0);
   return file;
 }
 

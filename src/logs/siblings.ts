@@ -5,9 +5,19 @@
  * by its inode. One that came and went between two looks is known only by its name and its times; a copy that was
  * made before a truncation only by its content.
  */
-import { closeSync, constants, openSync, readdirSync, statSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, openSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { type Births, hasPrint, type Print, printOf, type Stamp, stampOf } from "./identity.ts";
+import {
+  type Births,
+  hasPrint,
+  keyOf,
+  type Print,
+  printOf,
+  readAt,
+  type Stamp,
+  sameBeginning,
+  stampOf,
+} from "./identity.ts";
 import type { Row } from "./ledger.ts";
 
 /** A file at a path, as it was when it was looked at. */
@@ -45,8 +55,30 @@ export function openToRead(path: string): number {
   return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
 }
 
-/** All regular files of a folder; nothing when it cannot be listed. */
+/** How often a folder is listed until it is the same twice. */
+const mostListings = 16;
+
+/**
+ * All regular files of a folder; nothing when it cannot be listed. A file that is renamed while the folder is listed
+ * may be seen twice or not at all, so this looks until two looks agree: rotation of a chain takes a millisecond.
+ */
 export function listFiles(folder: string, births: Births): Spot[] {
+  let before = listOnce(folder, births);
+  for (let listings = 1; listings < mostListings; listings++) {
+    const now = listOnce(folder, births);
+    if (isSameListing(before, now)) return now;
+    before = now;
+  }
+  return before;
+}
+
+function isSameListing(one: readonly Spot[], other: readonly Spot[]): boolean {
+  if (one.length !== other.length) return false;
+  const paths = new Map(one.map(({ path, stamp }) => [path, keyOf(stamp)]));
+  return other.every(({ path, stamp }) => paths.get(path) === keyOf(stamp));
+}
+
+function listOnce(folder: string, births: Births): Spot[] {
   try {
     return readdirSync(folder).flatMap((name) => spotAt(join(folder, name), births) ?? []);
   } catch {
@@ -54,11 +86,20 @@ export function listFiles(folder: string, births: Births): Spot[] {
   }
 }
 
+/** Undefined for what is no file, and for a link that leads nowhere. */
 function spotAt(path: string, births: Births): Spot | undefined {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const stats = statIfAny(path);
   if (stats === undefined || !stats.isFile()) return undefined;
   births.learn(stats);
   return { path, stamp: stampOf(stats) };
+}
+
+function statIfAny(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Content that can be recognised: how it begins, and what is before the furthest position. */
@@ -100,7 +141,37 @@ function openIfSame(path: string, { head, position, tail }: Recognisable): numbe
   return undefined;
 }
 
-/** The last file we know of a stream, as it was when it was last seen at its path. */
+/**
+ * The newest of `spots` that is called like a copy of the row's file and begins like it, but ends before what we read:
+ * the writer went on while it was made. Nothing in it is new.
+ */
+export function findShorterCopy(row: Row, spots: readonly Spot[], births: Births): Spot | undefined {
+  const position = recognisable(row)?.position ?? 0;
+  const named = spots.filter(
+    ({ path, stamp }) =>
+      stamp.size > 0 &&
+      stamp.size < position &&
+      isExtendedName(basename(path), basename(row.origin)) &&
+      !births.before(stamp, row) &&
+      beginsLike(row, path, stamp.size),
+  );
+  return named.sort(byAge).at(-1);
+}
+
+function beginsLike(row: Row, path: string, size: number): boolean {
+  let fd: number | undefined;
+  try {
+    fd = openToRead(path);
+    if (size >= row.head.length) return hasPrint(fd, 0, row.head);
+    return row.headBytes !== undefined && sameBeginning(row.headBytes, readAt(fd, 0, size));
+  } catch {
+    return false;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** A content of a stream that we know; what came after it may have been missed. */
 export interface Anchor {
   readonly path: string;
   readonly stamp: Pick<Stamp, "dev" | "birthNs">;
@@ -129,7 +200,7 @@ export function byAge(a: Spot, b: Spot): number {
   const written = a.stamp.mtimeMs - b.stamp.mtimeMs;
   if (written !== 0) return written;
   if (a.stamp.birthNs !== b.stamp.birthNs) return a.stamp.birthNs < b.stamp.birthNs ? -1 : 1;
-  return rotationNumber(b.path) - rotationNumber(a.path);
+  return rotationNumber(b.path) - rotationNumber(a.path) || (a.path < b.path ? -1 : 1);
 }
 
 function rotationNumber(path: string): number {

@@ -7,32 +7,20 @@ import { dirname } from "node:path";
 import type { FollowedFile } from "./followed-file.ts";
 import { keyOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
-import type { Anchor } from "./siblings.ts";
 
 /** A folder that changed this shortly before it was listed may have changed again without a new time. */
 const clockTickMs = 50;
 
 export class Stream {
   readonly path: string;
-  /** The last content at the path that we know, and when its file was written last while it was there. */
+  /** The last content at the path that we know. */
   private last: Row;
-  private lastWrittenMs: number;
   private newest: FollowedFile | undefined;
   private folderChangedMs = Number.NaN;
 
   constructor(path: string, last: Row) {
     this.path = path;
     this.last = last;
-    this.lastWrittenMs = last.mtimeMs;
-  }
-
-  get anchor(): Anchor {
-    const { dev, birthNs } = this.last;
-    return { path: this.path, stamp: { dev, birthNs }, mtimeMs: this.lastWrittenMs };
-  }
-
-  get row(): Row {
-    return this.last;
   }
 
   get file(): FollowedFile | undefined {
@@ -49,12 +37,11 @@ export class Stream {
     if (this.newest !== file && this.newest?.open) file.previous = this.newest;
     this.newest = file;
     this.last = file.row;
-    this.lastWrittenMs = file.row.mtimeMs;
   }
 
-  /** The last file is still at the path and was written then. */
-  stays(mtimeMs: number): void {
-    this.lastWrittenMs = mtimeMs;
+  /** What was found has changed while it was looked at: the next look must not rely on it. */
+  lookAgain(): void {
+    this.folderChangedMs = Number.NaN;
   }
 
   /** True when the folder may hold files that were not there at the last call. */

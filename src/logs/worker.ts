@@ -7,7 +7,6 @@ import type { Thread } from "../contracts.ts";
 import { UserError } from "../errors.ts";
 import { MetricsRegion, spineMetrics } from "../metrics.ts";
 import * as registry from "../registry.gen.ts";
-import { logMetrics } from "./declarations.ts";
 import { FdWriter } from "./fd-writer.ts";
 import type { Question, Refusal, StartMessage, ToMain, ToWorker } from "./messages.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -28,13 +27,10 @@ function randomFraction(): number {
 
 /** This thread's own of everything; its numbers are read by main, its events are said by main. */
 function makeThread(): Thread {
-  const metrics = new MetricsRegion(
-    { ...spineMetrics, ...logMetrics },
-    {
-      strict: false,
-      onSeries: (series) => tell({ type: "series", series }),
-    },
-  );
+  const metrics = new MetricsRegion(spineMetrics, {
+    strict: false,
+    onSeries: (series) => tell({ type: "series", series }),
+  });
   tell({ type: "metrics", memory: metrics.buffer });
   return {
     clock: systemClock,

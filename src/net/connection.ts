@@ -5,6 +5,7 @@
  *   write(...)    ->  socket, or kept until the socket drains, then owner.onDrain
  */
 import type { Socket, SocketHandler } from "bun";
+import { errorCode } from "../errors.ts";
 
 /** What drives a connection: the client's side of an exchange, or the upstream's. */
 export interface ConnectionOwner {
@@ -173,8 +174,15 @@ export const connectionEvents = {
   },
   error(socket, error) {
     socket.data?.markClosed(error);
+    socket.terminate();
+    // What our own code threw in one of these calls comes here as well: a bug, which must not look like a lost peer.
+    if (errorCode(error) === undefined) queueMicrotask(() => rethrow(error));
   },
 } satisfies SocketHandler<Connection>;
+
+function rethrow(error: Error): never {
+  throw error;
+}
 
 /** `::ffff:10.0.0.1` is how a dual-stack socket writes 10.0.0.1. */
 export function plainAddress(address: string | undefined): string {

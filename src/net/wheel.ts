@@ -53,6 +53,11 @@ export class TimerWheel {
     for (let i = 0; i < slotCount; i++) this.slots.push(new Slot());
   }
 
+  /** Nodes in the wheel; one that was cleared late still counts until its slot comes by. */
+  get size(): number {
+    return this.count;
+  }
+
   /** Sets or moves a deadline `delayMs` from now; Infinity clears it. */
   set(node: Timed, delayMs: number): void {
     if (this.count === 0) this.wake();

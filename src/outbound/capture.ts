@@ -13,6 +13,6 @@ export const outbound: Manner = {
   },
 
   requestFields(x: HttpExchange, authority: string): string {
-    return `Host: ${authority}\r\n${x.fieldText()}`;
+    return x.namesHost ? x.fieldText() : `Host: ${authority}\r\n${x.fieldText()}`;
   },
 };

@@ -1,7 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { appendFileSync } from "node:fs";
 import { gate, HeldApp } from "../kit/held-app.ts";
 import { Pod, type SidecarProcess } from "../kit/sidecar-process.ts";
+import { StalledPipe } from "../kit/stalled-pipe.ts";
 import { until } from "../kit/until.ts";
+
+// Other work may share these cores.
+setDefaultTimeout(60_000);
 
 let pod: Pod;
 let app: HeldApp;
@@ -29,7 +34,7 @@ async function ending(sidecar: SidecarProcess): Promise<{ code: number; tookMs: 
 
 describe("SIGTERM in the middle of", () => {
   test("a request: it is answered, so are new ones, each on its last connection; then the sidecar ends", async () => {
-    const sidecar = await startInbound("20s");
+    const sidecar = await startInbound("8s");
     const held = gate();
     app.answer = async (request) => {
       if (request.url.endsWith("/slow")) await held.promise;
@@ -50,10 +55,10 @@ describe("SIGTERM in the middle of", () => {
     expect([answer.status, await answer.text(), answer.headers.get("connection")]).toEqual([200, "Hello", "close"]);
     expect(await sidecar.exited).toBe(0);
     expect(sidecar.count("exchanges_cut")).toBe(0);
-  }, 15_000);
+  });
 
   test("a streamed answer: it arrives whole", async () => {
-    const sidecar = await startInbound("20s");
+    const sidecar = await startInbound("8s");
     const held = gate();
     app.answer = () =>
       new Response(
@@ -120,6 +125,39 @@ describe("SIGTERM in the middle of", () => {
     sidecar.signal("SIGTERM");
     expect(await sidecar.exited).toBe(0);
     expect(sidecar.entries.find(({ event }) => event === "schedules_cut")).toMatchObject({ level: "warn", count: 1 });
+  });
+
+  test("a burst of collected lines: each is on stdout once, also those written after the signal", async () => {
+    const log = pod.file("logs/app.log");
+    const sidecar = await pod.start(`shutdown: { grace: 10s }\nlogs:\n  - files: [${pod.folder}/logs/*.log]`);
+    const written: string[] = [];
+    for (let burst = 0; burst < 40; burst++) {
+      const lines = Array.from({ length: 500 }, (_, n) => `line ${burst * 500 + n} ${"x".repeat(80)}`);
+      appendFileSync(log, `${lines.join("\n")}\n`);
+      written.push(...lines);
+      if (burst === 20) sidecar.signal("SIGTERM");
+      await Bun.sleep(2);
+    }
+    expect(await sidecar.exited).toBe(0);
+    expect(sidecar.records.length).toBe(written.length);
+    expect(sidecar.records).toEqual(written);
+    expect(sidecar.count("collector_cut")).toBe(0);
+  });
+
+  test("lines nobody takes from stdout: what could not be written is said, and the sidecar ends in time", async () => {
+    const pipe = await StalledPipe.make();
+    pod.file("logs/app.log", `${"x".repeat(99)}\n`.repeat(5000));
+    const config = `shutdown: { grace: 2s }\nlogs:\n  - files: [${pod.folder}/logs/*.log]`;
+    const sidecar = await pod.start(config, { stdout: pipe.writeFd });
+    const taken = 'outrigger_log_read_lines_total{input="files"}';
+    await until(async () => (await sidecar.metric(taken)) === 5000, { what: "all lines read" });
+    sidecar.signal("SIGTERM");
+    const { code, tookMs } = await ending(sidecar);
+    expect(code).toBe(0);
+    expect(tookMs).toBeLessThan(6000);
+    const { unsentBytes } = await sidecar.event("collector_cut");
+    expect(Number(unsentBytes)).toBeGreaterThan(400_000);
+    pipe.close();
   });
 
   test("reloads: the sidecar ends with 0, and nothing is left of the half-made one", async () => {

@@ -1,8 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Pod } from "../kit/sidecar-process.ts";
 import { until } from "../kit/until.ts";
+
+// Other work may share these cores.
+setDefaultTimeout(60_000);
 
 let pod: Pod;
 beforeEach(() => {

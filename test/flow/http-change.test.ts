@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { FilterDefinition } from "../../src/contracts.ts";
 import { UserError } from "../../src/errors.ts";
 import { App, ok } from "../kit/app.ts";
 import { Flow, type ListenerWish } from "../kit/flow.ts";
@@ -186,6 +187,98 @@ describe("a reload", () => {
     );
     expect(exitCode).toBe(1);
     expect(await said(await flow.connect())).toBe("old");
+  });
+});
+
+describe("a reload with filters", () => {
+  let open: Set<number>;
+  let wrong: number;
+  let made: number;
+  const counting: FilterDefinition = {
+    kind: "filter",
+    name: "counting",
+    doc: "Counts itself.",
+    phase: "shape",
+    order: 1,
+    directions: ["inbound"],
+    config: undefined as never,
+    create() {
+      const number = made++;
+      const see = () => {
+        if (!open.has(number)) wrong++;
+      };
+      open.add(number);
+      return { request: see, done: see, close: () => void open.delete(number) };
+    },
+  };
+  const policies = () => ({ counting: {} });
+
+  beforeEach(() => {
+    open = new Set();
+    wrong = 0;
+    made = 0;
+  });
+
+  test("closes the old ones when the last exchange of theirs is over, whatever else runs", async () => {
+    const endless = new App(async (wire) => {
+      await readHead(wire);
+      await wire.ending();
+    });
+    apps.push(endless);
+    const long = { to: endless.port, name: "long" };
+    flow = await Flow.start([long, fixed("x", { name: "a", policies: policies() })], { filters: { counting } });
+    const waiting = await flow.connect("long");
+    await waiting.send(get);
+    await until(() => endless.wires.length === 1);
+    for (let i = 0; i < 5; i++) {
+      expect(await said(await flow.connect("a"))).toBe("x");
+      await flow.reload([long, fixed("x", { name: "a", policies: policies() })]);
+    }
+    await until(() => open.size === 1, { deadlineMs: 4000, what: "one filter left" });
+    expect([...open]).toEqual([5]);
+    expect(wrong).toBe(0);
+  });
+
+  test("keeps those of a running exchange", async () => {
+    const slow = App.answering(async () => {
+      await Bun.sleep(1500);
+      return ok("done");
+    });
+    apps.push(slow);
+    flow = await Flow.start([{ to: slow.port, policies: policies() }], { filters: { counting } });
+    const client = await flow.connect();
+    await client.send(get);
+    await until(() => slow.requests.length === 1);
+    await flow.reload([fixed("x", { policies: policies() })]);
+    expect((await readAnswer(client)).text).toBe("done");
+    await until(() => open.size === 1, { deadlineMs: 4000 });
+    expect(wrong).toBe(0);
+  });
+
+  test("keeps those of a removed listener for who is still connected to it", async () => {
+    flow = await Flow.start([fixed("x", { name: "a", policies: policies() }), fixed("b", { name: "b" })], {
+      filters: { counting },
+    });
+    const client = await flow.connect("a");
+    await said(client);
+    await flow.reload([fixed("b", { name: "b" })]);
+    await Bun.sleep(1500); // past the housekeeping
+    expect(await said(client)).toBe("x");
+    expect(wrong).toBe(0);
+    client.close();
+    await until(() => open.size === 0, { deadlineMs: 4000 });
+  });
+
+  test("closes those of a preparation that fails or is given up, and all of them at the stop", async () => {
+    const taken = appSaying("other");
+    flow = await Flow.start([fixed("x", { policies: policies() })], { filters: { counting } });
+    const failing = fixed("x", { name: "c", port: taken.port, policies: policies() });
+    await refusal(flow.reload([fixed("x", { policies: policies() }), failing]));
+    expect([...open]).toEqual([0]);
+    (await flow.traffic.prepare(flow.config([fixed("x", { policies: policies() })]))).abort();
+    expect([...open]).toEqual([0]);
+    stop();
+    expect(open.size).toBe(0);
   });
 });
 

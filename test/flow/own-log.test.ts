@@ -1,7 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "../../src/clock.ts";
 import { spineEvents } from "../../src/events.ts";
 import { FdWriter } from "../../src/logs/fd-writer.ts";
@@ -10,23 +7,17 @@ import { OwnLog } from "../../src/own-log.ts";
 import { EventLog } from "../../src/telemetry/event-log.ts";
 import { freePort } from "../kit/free-port.ts";
 import { Pod } from "../kit/sidecar-process.ts";
+import { StalledPipe } from "../kit/stalled-pipe.ts";
 import { until } from "../kit/until.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "own-log-"));
-const open: number[] = [];
-afterEach(() => {
-  for (const fd of open.splice(0)) closeSync(fd);
-  rmSync(folder, { recursive: true, force: true });
-});
+// Other work may share these cores.
+setDefaultTimeout(60_000);
 
-/** A named pipe with both ends open: nothing is read until the test does. */
-async function pipe(): Promise<{ readFd: number; writeFd: number }> {
-  await Bun.$`mkdir -p ${folder} && mkfifo ${join(folder, "fifo")}`;
-  const readFd = openSync(join(folder, "fifo"), constants.O_RDONLY | constants.O_NONBLOCK);
-  const writeFd = openSync(join(folder, "fifo"), constants.O_WRONLY);
-  open.push(readFd, writeFd);
-  return { readFd, writeFd };
-}
+let pipe: StalledPipe;
+beforeEach(async () => {
+  pipe = await StalledPipe.make();
+});
+afterEach(() => pipe.close());
 
 function ownLog(writeFd: number) {
   const metrics = new MetricsRegion(spineMetrics, { strict: true });
@@ -42,30 +33,14 @@ function ownLog(writeFd: number) {
   return { log, events, dropped };
 }
 
-/** Everything the pipe holds now. */
-function read(fd: number): string {
-  const buffer = Buffer.alloc(1 << 16);
-  let text = "";
-  for (;;) {
-    try {
-      const n = readSync(fd, buffer, 0, buffer.length, null);
-      if (n === 0) return text;
-      text += buffer.toString("utf8", 0, n);
-    } catch {
-      return text; // EAGAIN
-    }
-  }
-}
-
 describe("a sidecar whose stderr is not read", () => {
   test("serves, reloads and stops as ever, and counts what it could not say", async () => {
     const pod = new Pod();
-    const { writeFd } = await pipe();
     const [port, trafficPort] = [freePort(), freePort()];
     const names = Array.from({ length: 40 }, (_, n) => `a-listener-with-a-rather-long-name-${n}`);
     const listeners = names.map((name) => `  - { name: ${name}, listen: "127.0.0.1:0", to: "http://127.0.0.1:1" }`);
     const answering = `health: 127.0.0.1:${port}\ninbound:\n  - { listen: "127.0.0.1:${trafficPort}", routes: [{ respond: { body: ok } }] }`;
-    const sidecar = pod.spawn(answering, { stderr: writeFd });
+    const sidecar = pod.spawn(answering, { stderr: pipe.writeFd });
     const metric = (series: string) => sidecar.metric(series, `http://127.0.0.1:${port}`).catch(() => 0);
     await until(async () => (await metric("outrigger_config_last_reload_successful")) === 1, { what: "the start" });
     const applied = () => metric('outrigger_config_reloads_total{result="applied"}');
@@ -80,13 +55,12 @@ describe("a sidecar whose stderr is not read", () => {
     expect(performance.now() - startedAt).toBeLessThan(1000);
     expect(await sidecar.stop()).toBe(0);
     await pod.remove();
-  }, 30_000);
+  });
 });
 
 describe("the own log with a reader that stalls", () => {
   test("takes no time, keeps at most 1 MiB, drops and counts the rest, and says so when it is read again", async () => {
-    const { readFd, writeFd } = await pipe();
-    const { events, dropped } = ownLog(writeFd);
+    const { events, dropped } = ownLog(pipe.writeFd);
     const startedAt = performance.now();
     for (let n = 0; n < 20_000; n++) events.emit("noise", { n, padding: "x".repeat(100) });
     expect(performance.now() - startedAt).toBeLessThan(5000);
@@ -94,7 +68,7 @@ describe("the own log with a reader that stalls", () => {
 
     let text = "";
     await until(() => {
-      text += read(readFd);
+      text += pipe.read();
       return text.includes("log_lines_dropped") && text.endsWith("\n");
     });
     const entries = text
@@ -109,8 +83,7 @@ describe("the own log with a reader that stalls", () => {
   });
 
   test("is given up at the end after its deadline", async () => {
-    const { writeFd } = await pipe();
-    const { events, log } = ownLog(writeFd);
+    const { events, log } = ownLog(pipe.writeFd);
     for (let n = 0; n < 2000; n++) events.emit("noise", { n, padding: "x".repeat(100) });
     const startedAt = performance.now();
     expect(log.close(100)).toBe(false);
@@ -118,10 +91,9 @@ describe("the own log with a reader that stalls", () => {
   });
 
   test("writes what still waits when the reader is there", async () => {
-    const { readFd, writeFd } = await pipe();
-    const { events, log } = ownLog(writeFd);
+    const { events, log } = ownLog(pipe.writeFd);
     for (let n = 0; n < 10; n++) events.emit("noise", { n });
     expect(log.close(100)).toBe(true);
-    expect(read(readFd).trimEnd().split("\n")).toHaveLength(10);
+    expect(pipe.read().trimEnd().split("\n")).toHaveLength(10);
   });
 });

@@ -1,10 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../kit/free-port.ts";
 import { HeldApp } from "../kit/held-app.ts";
 import { Pod, type SidecarProcess } from "../kit/sidecar-process.ts";
 import { until } from "../kit/until.ts";
+
+// Other work may share these cores.
+setDefaultTimeout(60_000);
 
 let pod: Pod;
 beforeEach(() => {
@@ -98,6 +101,24 @@ describe("a new config is refused as a whole", () => {
   });
 });
 
+test("logs that a reload adds are collected, those it takes away are not", async () => {
+  const sidecar = await pod.start(responding("one"));
+  const log = pod.file("logs/a.log", "before\n");
+  const reload = async (config: string, times: number) => {
+    pod.write(config);
+    sidecar.signal("SIGHUP");
+    await sidecar.event("config_applied", { after: times - 1 });
+  };
+  await reload(`${responding("one")}\nlogs:\n  - files: [${log}]`, 1);
+  await until(() => sidecar.records.length === 1, { what: "the line that was there" });
+  appendFileSync(log, "after\n");
+  await until(() => sidecar.records.length === 2, { what: "the line that was added" });
+  await reload(responding("two"), 2);
+  appendFileSync(log, "unseen\n");
+  expect(await sidecar.stop()).toBe(0);
+  expect(sidecar.records).toEqual(["before", "after"]);
+});
+
 test("keys that are read only once are named", async () => {
   const sidecar = await pod.start(responding("one"));
   pod.write(`${responding("two")}\nhealth: 127.0.0.1:1\nlimits: { connections: 5 }`);
@@ -145,4 +166,4 @@ test("1,000 reloads while requests flow drop none of them", async () => {
   expect(answered).toBeGreaterThan(1000);
   expect(sidecar.count("config_rejected")).toBe(0);
   await app.stop();
-}, 60_000);
+});

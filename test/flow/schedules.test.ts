@@ -1,7 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { HeldApp } from "../kit/held-app.ts";
 import { Pod, type SidecarProcess } from "../kit/sidecar-process.ts";
 import { until } from "../kit/until.ts";
+
+// Other work may share these cores.
+setDefaultTimeout(60_000);
 
 let pod: Pod;
 let app: HeldApp;

@@ -1,8 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { exposition } from "../../src/admin/metrics.ts";
 import { processExposition } from "../../src/admin/process-metrics.ts";
 import { MetricsRegion, spineMetrics } from "../../src/metrics.ts";
 import { Pod } from "../kit/sidecar-process.ts";
+
+// Other work may share these cores.
+setDefaultTimeout(60_000);
 
 const promtool = Bun.which("promtool");
 if (promtool === null) {

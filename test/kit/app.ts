@@ -26,7 +26,10 @@ export class App {
   }
 
   /** Answers each request in turn on connections that stay open. */
-  static answering(answer: (request: AppRequest, index: number) => AppAnswer | Promise<AppAnswer>): App {
+  static answering(
+    answer: (request: AppRequest, index: number) => AppAnswer | Promise<AppAnswer>,
+    port?: number,
+  ): App {
     const app: App = new App(async (wire) => {
       for (;;) {
         const head = await readHead(wire);
@@ -39,7 +42,7 @@ export class App {
         else await wire.send(given);
       }
       wire.close();
-    });
+    }, port);
     return app;
   }
 

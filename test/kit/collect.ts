@@ -4,9 +4,8 @@
  */
 import { systemClock } from "../../src/clock.ts";
 import type { Thread } from "../../src/contracts.ts";
-import { spineMetrics, MetricsRegion } from "../../src/metrics.ts";
-import { logMetrics } from "../../src/logs/declarations.ts";
 import { Collector } from "../../src/logs/collector.ts";
+import { MetricsRegion, spineMetrics } from "../../src/metrics.ts";
 
 const [stateDir = "", ...paths] = process.argv.slice(2);
 const drainMs = 5_000;
@@ -15,7 +14,7 @@ const thread: Thread = {
   clock: systemClock,
   random: () => crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32,
   emit: (event, fields = {}) => void process.stderr.write(`${JSON.stringify({ event, ...fields })}\n`),
-  metrics: new MetricsRegion({ ...spineMetrics, ...logMetrics }, { strict: true }),
+  metrics: new MetricsRegion(spineMetrics, { strict: true }),
   record: () => false,
 };
 

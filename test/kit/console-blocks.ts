@@ -7,7 +7,7 @@
  *     app      | HttpResponse(200 OK,…)      … is any text
  *     ```
  *
- * After `console` may stand `seconds=N` (sent SIGINT then, as by Ctrl-C), `exit=N` (0 is expected else), and
+ * After `console` may stand `seconds=N` (Ctrl-C then), `exit=N` (0 is expected else), and
  * `unrun` for what cannot run here: a cluster's commands, and the test command itself.
  */
 

@@ -13,7 +13,6 @@ import type {
 import type { Direction, FilterDefinition, Metrics, Thread } from "../../src/contracts.ts";
 import type { FailureCode } from "../../src/errors.ts";
 import type { FilterRegistry } from "../../src/http/compile.ts";
-import { connectionEvents } from "../../src/net/connection.ts";
 import { Traffic } from "../../src/traffic.ts";
 import { until } from "./until.ts";
 import { Wire } from "./wire.ts";
@@ -33,6 +32,8 @@ export interface RouteWish {
 export interface ListenerWish extends Omit<RouteWish, "match" | "respond"> {
   direction?: Direction;
   port?: number;
+  /** Listen on every address instead of 127.0.0.1. */
+  everywhere?: boolean;
   trust?: string[];
   /** Tried before the listener's own `to`. */
   routes?: RouteWish[];
@@ -63,8 +64,10 @@ export function configOf(wishes: readonly ListenerWish[], limits: Partial<Limits
   };
 }
 
-function address(port: number): Address {
-  return { host: "127.0.0.1", port, text: `127.0.0.1:${port}` };
+function address(port: number, everywhere = false): Address {
+  return everywhere
+    ? { host: undefined, port, text: String(port) }
+    : { host: "127.0.0.1", port, text: `127.0.0.1:${port}` };
 }
 
 function listenerOf(wish: ListenerWish): Listener {
@@ -75,7 +78,7 @@ function listenerOf(wish: ListenerWish): Listener {
   return {
     name,
     direction,
-    listen: address(port),
+    listen: address(port, wish.everywhere),
     trust: trust.map((text) => {
       const parsed = parseCidr(text);
       if ("problem" in parsed) throw new Error(parsed.problem);
@@ -104,14 +107,6 @@ function routeOf(wish: RouteWish, timeouts: ListenerTimeouts): Route {
     policies: wish.policies ?? {},
   };
 }
-
-/** What the engine threw inside a socket's callback: Bun gives it to the `error` callback, where it would look like a broken connection. */
-const thrown: Error[] = [];
-const { error: onError } = connectionEvents;
-connectionEvents.error = (socket, error) => {
-  if (!("code" in error)) thrown.push(error);
-  onError(socket, error);
-};
 
 export interface SeenEvent {
   readonly name: string;
@@ -183,11 +178,8 @@ export class Flow {
     });
   }
 
-  /** @throws what the engine threw while this flow ran */
   stop(): void {
     this.traffic.stop();
-    const [first] = thrown.splice(0);
-    if (first !== undefined) throw first;
   }
 
   private thread(): Thread {

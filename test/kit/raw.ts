@@ -15,7 +15,7 @@ export function bytesOf(data: string | Uint8Array): Buffer {
 export class RawConnection {
   /** Everything received, one character per byte. */
   received = "";
-  /** The other end sent FIN. */
+  /** The other end sent FIN, so that what came is all of it. */
   ended = false;
   closed = false;
   /** It was closed by a reset or another error. */
@@ -106,7 +106,9 @@ const events = {
   },
   close(socket: Socket<RawConnection>, error: Error | null | undefined) {
     socket.data.closed = true;
-    if (error !== undefined && error !== null) socket.data.broken = true;
+    // After our own FIN the other one closes the socket without an `end` of its own.
+    if (error === undefined || error === null) socket.data.ended = true;
+    else socket.data.broken = true;
     socket.data.onChange();
   },
   error(socket: Socket<RawConnection>) {

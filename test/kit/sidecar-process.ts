@@ -54,6 +54,8 @@ export class Pod {
 }
 
 export interface SpawnOptions {
+  /** Where stdout goes; it is read here by default. */
+  stdout?: number;
   /** Where stderr goes; it is read here by default. */
   stderr?: number;
   env?: Record<string, string>;
@@ -68,19 +70,19 @@ export class SidecarProcess {
   /** Lines of stderr that are not of the own log. */
   readonly complaints: string[] = [];
   hasEnded = false;
-  private readonly process: Subprocess<"ignore", "pipe", "pipe" | number>;
+  private readonly process: Subprocess<"ignore", "pipe" | number, "pipe" | number>;
 
-  constructor(configPath: string, { stderr, env = {} }: SpawnOptions) {
+  constructor(configPath: string, { stdout, stderr, env = {} }: SpawnOptions) {
     this.process = Bun.spawn([process.execPath, main, "run", "-c", configPath], {
       stdin: "ignore",
-      stdout: "pipe",
+      stdout: stdout ?? "pipe",
       stderr: stderr ?? "pipe",
       env: { ...process.env, ...env },
     });
-    const reading = [readLines(this.process.stdout, (line) => this.records.push(line))];
-    if (this.process.stderr instanceof ReadableStream) {
-      reading.push(readLines(this.process.stderr, (line) => this.takeError(line)));
-    }
+    const reading = [
+      readLines(this.process.stdout, (line) => void this.records.push(line)),
+      readLines(this.process.stderr, (line) => this.takeError(line)),
+    ];
     this.exited = Promise.all([this.process.exited, ...reading]).then(([code]) => {
       this.hasEnded = true;
       return code;
@@ -124,7 +126,7 @@ export class SidecarProcess {
   }
 
   /** The latest event of that name, once it is there; `after` skips as many. */
-  async event(name: string, { after = 0, deadlineMs = 10_000 } = {}): Promise<Entry> {
+  async event(name: string, { after = 0, deadlineMs = 20_000 } = {}): Promise<Entry> {
     const found = () => this.entries.filter(({ event }) => event === name)[after];
     await until(() => found() !== undefined, { what: `event ${name}`, deadlineMs });
     return found()!;
@@ -147,7 +149,9 @@ export class SidecarProcess {
   }
 }
 
-async function readLines(stream: ReadableStream<Uint8Array>, take: (line: string) => void): Promise<void> {
+/** Gives each line to `take`; nothing to read where the output goes somewhere else. */
+async function readLines(stream: unknown, take: (line: string) => void): Promise<void> {
+  if (!(stream instanceof ReadableStream)) return;
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of stream) {

@@ -1,7 +1,7 @@
 /** Waits until `holds`, looking every few milliseconds; fails after `deadlineMs` with the reason that was given. */
 export async function until(
   holds: () => boolean | Promise<boolean>,
-  { deadlineMs = 10_000, what = "the condition" }: { deadlineMs?: number; what?: string } = {},
+  { deadlineMs = 20_000, what = "the condition" }: { deadlineMs?: number; what?: string } = {},
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
   while (!(await holds())) {

@@ -88,18 +88,20 @@ export class Wire {
 
   /** Everything up to and with `marker`; undefined when the other side ended before it. */
   async through(marker: string): Promise<string | undefined> {
-    let text = "";
+    let held: Buffer = Buffer.alloc(0);
     for (;;) {
       const bytes = await this.some();
       if (bytes === undefined) {
-        this.unread(Buffer.from(text, "latin1"));
+        this.unread(held);
         return undefined;
       }
-      text += bytes.toString("latin1");
-      const at = text.indexOf(marker);
+      const looked = Math.max(held.length - marker.length, 0);
+      held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
+      const at = held.indexOf(marker, looked, "latin1");
       if (at === -1) continue;
-      this.unread(Buffer.from(text.slice(at + marker.length), "latin1"));
-      return text.slice(0, at + marker.length);
+      const end = at + marker.length;
+      this.unread(held.subarray(end));
+      return held.toString("latin1", 0, end);
     }
   }
 
