@@ -1,5 +1,6 @@
 /** Which ports of this pod somebody listens on, read from the kernel's table: asking the app itself would disturb it. */
 import { readFileSync } from "node:fs";
+import { isLoopback } from "./net/connection.ts";
 
 /** State LISTEN in /proc/net/tcp. */
 const listening = "0A";
@@ -22,7 +23,7 @@ export function listeningPorts(root = "/proc/self/net"): ReadonlySet<number> | u
 
 /** True for a host name or address that is this pod itself. */
 export function isLoopbackHost(host: string): boolean {
-  return host === "localhost" || host.startsWith("127.") || host === "::1";
+  return host === "localhost" || isLoopback(host);
 }
 
 function table(path: string): string | undefined {

@@ -100,7 +100,7 @@ export class Traffic {
 
   private async draft(config: ListenerConfig, whole: Config): Promise<Draft> {
     const { plan, filters } = await compileListener(this.engine, config, whole.limits, this.registry);
-    const key = `${config.direction} ${config.listen.text} ${config.listen.port === 0 ? config.name : ""}`;
+    const key = config.listen.port === 0 ? `${config.listen.text} ${config.name}` : config.listen.text;
     const known = this.bound.find((bound) => bound.key === key);
     if (known !== undefined)
       return { key, listener: known.listener, holder: known.holder, plan, filters, fresh: false };
@@ -111,16 +111,32 @@ export class Traffic {
     } catch (error) {
       for (const filter of filters) filter.close?.();
       if (error instanceof UserError)
-        throw new UserError(`${whole.file}: ${config.direction} "${config.name}": ${error.message}`, error.exitCode);
+        throw new UserError(
+          `${whole.file}: ${config.direction} "${config.name}": ${this.whyNot(config, error)}`,
+          error.exitCode,
+        );
       throw error;
     }
   }
 
+  /** A listener of ours on the same port stands in the way until the change is made, and may be part of it. */
+  private whyNot({ listen }: ListenerConfig, error: UserError): string {
+    const own = this.bound.find((bound) => bound.listener.address.port === listen.port);
+    if (own === undefined) return error.message;
+    return `the port is this sidecar's own, on ${boundAddress(own.listener)}; a change of address on one port needs a restart`;
+  }
+
   private abandon(drafts: readonly Draft[]): void {
-    for (const draft of drafts) {
-      for (const filter of draft.filters) filter.close?.();
-      if (draft.fresh) draft.listener.close();
+    for (const { filters, fresh, listener, plan } of drafts) {
+      if (fresh) this.unbind(listener, plan);
+      closeAll(filters);
     }
+  }
+
+  /** Closes a listener that never came to be, and who has connected to it meanwhile. */
+  private unbind(listener: Listener, plan: ListenerPlan): void {
+    listener.close();
+    for (const session of [...this.admission.sessions]) if (session.plans.includes(plan)) session.cut();
   }
 
   private commit(drafts: readonly Draft[], { headBytes, headFields }: HeadLimits): void {
@@ -184,8 +200,7 @@ export class Traffic {
     const { clock } = this.engine.thread;
     const end = clock.now() + deadlineMs;
     this.announce();
-    while (this.busySessions > 0 && clock.now() < end)
-      await Bun.sleep(Math.min(20, Math.max(end - clock.now(), 1)));
+    while (this.busySessions > 0 && clock.now() < end) await Bun.sleep(Math.min(20, Math.max(end - clock.now(), 1)));
     return { cut: this.busySessions };
   }
 

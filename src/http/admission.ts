@@ -1,10 +1,9 @@
 /** Lets connections in up to a limit; the ones above it are told so and closed (design section 7). */
 
-import type { Connection, ConnectionOwner } from "../net/connection.ts";
-import { plainAddress } from "../net/connection.ts";
+import { type Connection, type ConnectionOwner, isLoopback } from "../net/connection.ts";
 import type { Engine } from "./engine.ts";
 import type { ListenerPlan } from "./plan.ts";
-import { failureReply, isLoopback, renderReply } from "./respond.ts";
+import { failureReply, renderReply } from "./respond.ts";
 import { type PlanHolder, Session } from "./session.ts";
 
 /** How long a refused client may take its answer. */
@@ -46,7 +45,7 @@ export class Admission {
       `more than ${this.maxConnections} connections`,
       this.engine.nextId(),
       undefined,
-      isLoopback(plainAddress(connection.address)),
+      isLoopback(connection.address),
     );
     const answer = renderReply(this.engine, reply, reply.headers ?? [], { closes: true, minor: 1, withoutBody: false });
     connection.writeHead(answer.head, answer.body);

@@ -24,6 +24,8 @@ export class Attempts {
   private failureDetail = "";
   private last: Outcome | undefined;
   private resolve: ((outcome: Outcome) => void) | undefined;
+  /** True until the filters have settled on an outcome; what fails after that is nobody's try any more. */
+  undecided = true;
 
   constructor(x: HttpExchange, filters: readonly Filter[], forward: Forward) {
     this.x = x;
@@ -55,6 +57,7 @@ export class Attempts {
     if (this.x.stage === "done") return Promise.resolve({ failure: "client_closed" });
     if (this.tries > 0 && !this.x.replayable) return Promise.resolve({ failure: "body_not_replayable" });
     if (this.tries++ > 0) this.forward.discard();
+    this.resolve?.({ failure: "superseded" });
     this.head = undefined;
     return new Promise((resolve) => {
       this.resolve = resolve;
@@ -63,6 +66,7 @@ export class Attempts {
   }
 
   private settle(): void {
+    this.undecided = false;
     if (this.x.stage === "done") return;
     if (this.head !== undefined) this.forward.answerHeld(this.head);
     else if (this.last !== undefined && "failure" in this.last)
@@ -92,7 +96,9 @@ export class Attempts {
 
   failed(code: FailureCode, detail: string): void {
     this.failureDetail = detail;
-    this.settleTry({ failure: code });
+    this.head = undefined; // an answer that was held is gone with its connection
+    this.last = { failure: code };
+    this.settleTry(this.last);
   }
 
   /** The exchange ended while a try was under way. */

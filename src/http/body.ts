@@ -127,7 +127,7 @@ export class ChunkedReader implements BodyReader {
       if (!wire || (!inTrailer && this.state !== "extension")) continue;
       if (position - 1 > run) out.push(bytes.subarray(run, position - 1));
       run = position;
-      if (this.finishedTrailer !== undefined) this.releaseTrailer(out);
+      if (this.finishedTrailer !== undefined && this.fault === undefined) this.releaseTrailer(out);
     }
     if (wire && position > run && this.fault === undefined) out.push(bytes.subarray(run, position));
     return position;
@@ -235,7 +235,17 @@ export const lastChunk: Uint8Array = Buffer.from("0\r\n\r\n");
 
 const chunkEnd = Buffer.from("\r\n");
 
+/** All pieces as one: each would cost a system call, and a client may send as many one-byte chunks as it likes. */
+export function joined(pieces: Uint8Array[]): Uint8Array[] {
+  return pieces.length > 1 ? [Buffer.concat(pieces)] : pieces;
+}
+
+/** Up to here content is copied together with its framing, for one system call instead of three. */
+const copiedBytes = 32 * 1024;
+
 /** Content under the chunked coding; an empty piece would read as the end, so it becomes nothing. */
 export function encodeChunk(content: Uint8Array): Uint8Array[] {
-  return content.length === 0 ? [] : [Buffer.from(`${content.length.toString(16)}\r\n`), content, chunkEnd];
+  if (content.length === 0) return [];
+  const parts = [Buffer.from(`${content.length.toString(16)}\r\n`), content, chunkEnd];
+  return content.length > copiedBytes ? parts : [Buffer.concat(parts)];
 }

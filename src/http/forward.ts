@@ -9,7 +9,7 @@
 import type { Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import { Attempts } from "./attempts.ts";
-import { type BodyForm, encodeChunk, lastChunk } from "./body.ts";
+import { type BodyForm, encodeChunk, joined, lastChunk } from "./body.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import { runResponse } from "./chain.ts";
 import { type HttpExchange, ResponseFields } from "./exchange.ts";
@@ -95,8 +95,8 @@ export class Forward implements UpstreamUser {
   /** Body from the client, in `requestForm`. */
   sendBody(pieces: Uint8Array[], last: boolean): void {
     this.bodyStarted = true;
-    if (this.requestPipe === null) this.writeBody(pieces, last);
-    else this.requestPipe.push(pieces, last);
+    if (this.requestPipe === null) this.writeBody(joined(pieces), last);
+    else this.requestPipe.push(joined(pieces), last);
   }
 
   private writeBody(pieces: Uint8Array[], last: boolean): void {
@@ -219,10 +219,10 @@ export class Forward implements UpstreamUser {
 
   onBody(pieces: Uint8Array[], done: boolean, up: UpstreamConnection): void {
     // Bytes may have held nothing but framing: no hook is called for that, and nothing to wait for.
-    if (this.responsePipe === null || (pieces.length === 0 && !done)) this.writeAnswer(pieces, done);
+    if (this.responsePipe === null || (pieces.length === 0 && !done)) this.writeAnswer(joined(pieces), done);
     else {
       if (!done) up.connection?.pause();
-      this.responsePipe.push(pieces, done);
+      this.responsePipe.push(joined(pieces), done);
     }
   }
 
@@ -275,7 +275,7 @@ export class Forward implements UpstreamUser {
       // It was closed while idle: nothing of the request was seen, and asking again changes nothing.
       this.retriedStale = true;
       this.connect();
-    } else if (this.attempts !== null && this.x.stage === "forwarding") this.attempts.failed(code, detail);
+    } else if (this.attempts?.undecided === true && this.x.stage === "forwarding") this.attempts.failed(code, detail);
     else this.x.session.fail(code, detail);
   }
 
@@ -284,6 +284,8 @@ export class Forward implements UpstreamUser {
     const { up } = this;
     this.up = null;
     this.connected = false;
+    if (this.answerHead !== "") this.x.stage = "forwarding"; // nothing of the answer has left: an honest one can
+    this.answerHead = "";
     up?.abandon();
     this.attempts?.stop();
   }

@@ -155,8 +155,3 @@ function grpcReply(status: number, message: string, id: string): Reply {
     ],
   };
 }
-
-/** True for peers on this machine. */
-export function isLoopback(address: string): boolean {
-  return address === "::1" || address.startsWith("127.");
-}

@@ -8,7 +8,7 @@
  */
 import type { Peer, Reply } from "../contracts.ts";
 import { type FailureCode, failure } from "../errors.ts";
-import type { Connection, ConnectionOwner } from "../net/connection.ts";
+import { type Connection, type ConnectionOwner, isLoopback } from "../net/connection.ts";
 import { Timed } from "../net/wheel.ts";
 import { type BodyReader, ChunkedReader, LengthReader, noBody } from "./body.ts";
 import { runDone, runRequest } from "./chain.ts";
@@ -18,7 +18,7 @@ import { Forward } from "./forward.ts";
 import { Refusal } from "./head.ts";
 import type { ListenerPlan } from "./plan.ts";
 import { RequestHead, readRequestHead } from "./request-head.ts";
-import { failureReply, isLoopback, renderReply } from "./respond.ts";
+import { failureReply, renderReply } from "./respond.ts";
 
 /** The listener's plan of the moment; a reload puts another one here. */
 export interface PlanHolder {
@@ -39,7 +39,7 @@ export class Session extends Timed implements ConnectionOwner {
   /** The plan by which the exchange at hand, or the last one, runs. */
   plan: ListenerPlan;
   /** Field lines that every request of this connection is sent on with. */
-  readonly connectionLines: string;
+  connectionLines: string;
   private readonly holder: PlanHolder;
   private readonly closed: (session: Session) => void;
   private state: State = "reading";
@@ -164,10 +164,11 @@ export class Session extends Timed implements ConnectionOwner {
     return x;
   }
 
-  /** A reload has replaced the plan: whom it trusts may have changed, too. */
+  /** A reload has replaced the plan: whom it trusts may have changed, even the direction. */
   private follow(plan: ListenerPlan): void {
     this.plan = plan;
     this.trusted = plan.trusts(this.connection.address);
+    this.connectionLines = plan.manner.connectionLines(this.connection.address);
   }
 
   /** Trusted peers may bring an id along, so that one request has one id in the whole chain. */
@@ -494,6 +495,7 @@ export class Session extends Timed implements ConnectionOwner {
 
   /** The code for whom the exchange waits for: the client, to take its answer or to send its body, or the upstream. */
   private blame(x: HttpExchange, upstream: FailureCode): FailureCode {
+    if (x.stage === "admitting") return "filter_failed";
     if (x.stage === "answering" && this.connection.pendingBytes > 0) return "client_closed";
     return !x.requestDone && this.forward?.takesBody === true ? "body_timeout" : upstream;
   }

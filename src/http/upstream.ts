@@ -5,9 +5,9 @@
  *        any   -> closed
  */
 import { errorCode, type FailureCode } from "../errors.ts";
-import { Connection, type ConnectionOwner, connectionEvents } from "../net/connection.ts";
+import { Connection, type ConnectionOwner, connectionEvents, isLoopback } from "../net/connection.ts";
 import { descriptorOf } from "../net/listen.ts";
-import { boundSocket } from "../net/socket-options.ts";
+import { boundReceiveBuffer } from "../net/socket-options.ts";
 import { Timed } from "../net/wheel.ts";
 import { type BodyForm, type BodyReader, ChunkedReader, CloseReader, LengthReader, noBody } from "./body.ts";
 import { Refusal } from "./head.ts";
@@ -101,7 +101,7 @@ export class UpstreamConnection extends Timed implements ConnectionOwner {
         open: (socket) => {
           const connection = new Connection(socket);
           socket.data = connection;
-          boundSocket(descriptorOf(socket));
+          if (isLoopback(connection.address)) boundReceiveBuffer(descriptorOf(socket));
           this.opened(connection, addresses[index]!);
         },
         connectError() {}, // the promise below is rejected as well
@@ -156,7 +156,8 @@ export class UpstreamConnection extends Timed implements ConnectionOwner {
   onData(bytes: Buffer): void {
     if (this.state === "body") {
       if (this.holding) this.held.push(bytes);
-      else if (this.reader.done) this.keepsAlive = false; // bytes that nobody asked for
+      else if (this.reader.done)
+        this.keepsAlive = false; // bytes that nobody asked for
       else this.readBody(bytes);
       return;
     }
@@ -200,7 +201,7 @@ export class UpstreamConnection extends Timed implements ConnectionOwner {
 
   private startBody(head: ResponseHead, input: Buffer): void {
     this.reader = responseReader(this.user!.requestMethod, head);
-    this.keepsAlive = head.keepsAlive && !this.endsWithConnection;
+    this.keepsAlive = head.keepsAlive && !this.endsWithConnection && !announcesMoreThanItMay(head);
     this.keepAliveSeconds = head.keepAliveSeconds;
     this.state = "body";
     this.user!.onResponse(head, input, this);
@@ -309,6 +310,11 @@ export class UpstreamConnection extends Timed implements ConnectionOwner {
     if (clean && this.connection?.pendingBytes === 0) this.connection.end();
     else this.connection?.destroy();
   }
+}
+
+/** A 204 that declares a body: it may come after all, and would be read as the next answer on this connection. */
+function announcesMoreThanItMay(head: ResponseHead): boolean {
+  return head.status === 204 && (head.chunked || head.contentLength > 0);
 }
 
 /** How an answer's body is framed: RFC 9112 section 6.3. */

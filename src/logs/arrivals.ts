@@ -5,13 +5,16 @@
  *   missed: came and went between two looks   the stream whose path it must have had
  *   remembered, but matched by no pattern     found by identity in the folder where it was
  */
+import { closeSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { LogInputContext } from "../contracts.ts";
+import { holdsContent } from "./content.ts";
 import type { FollowedFile } from "./followed-file.ts";
-import { type Births, keyOf } from "./identity.ts";
+import { type Births, keyOf, type Stamp } from "./identity.ts";
 import type { Ledger, Row } from "./ledger.ts";
-import { byAge, findMissed, isRotatedName, listFiles, type Spot } from "./siblings.ts";
+import { byAge, cameAfter, isRotatedName, listFiles, openToRead, type Spot } from "./siblings.ts";
 import type { Found } from "./survey.ts";
+import type { Suspects } from "./suspects.ts";
 
 export interface Arrival extends Spot {
   /** Path of the stream it belongs to. */
@@ -23,25 +26,68 @@ export interface Known {
   readonly files: ReadonlyMap<string, FollowedFile>;
   readonly ledger: Ledger;
   readonly births: Births;
+  readonly suspects: Suspects;
+}
+
+/** The folders that one look needs, each listed once. */
+export class Listings {
+  private readonly known: Known;
+  private readonly all = new Map<string, readonly Spot[]>();
+  private readonly strangers = new Map<string, readonly Spot[]>();
+
+  constructor(known: Known) {
+    this.known = known;
+  }
+
+  in(folder: string): readonly Spot[] {
+    const spots = this.all.get(folder) ?? listFiles(folder, this.known.births);
+    this.all.set(folder, spots);
+    return spots;
+  }
+
+  /** Files that hold no content we know. */
+  unknownIn(folder: string): readonly Spot[] {
+    const spots = this.strangers.get(folder) ?? this.in(folder).filter((spot) => !isKnown(spot, this.known));
+    this.strangers.set(folder, spots);
+    return spots;
+  }
 }
 
 /** Files that rotation took away from a stream's path before they were seen there. */
-export function missedAt(origin: string, known: Known): Arrival[] {
-  const anchor = known.ledger.anchor(origin);
+export function missedAt(origin: string, known: Known, listings = new Listings(known)): Arrival[] {
+  const base = basename(origin);
+  const spots = listings
+    .unknownIn(dirname(origin))
+    .filter((spot) => isRotatedName(basename(spot.path), base) && !known.suspects.has(spot));
+  const anchor = spots.length === 0 ? undefined : known.ledger.anchor(origin);
   if (anchor === undefined) return [];
-  const spots = listFiles(dirname(origin), known.births).filter((spot) => !isKnown(spot, known));
-  return findMissed({ path: origin, stamp: anchor, mtimeMs: anchor.mtimeMs }, spots, known.births).map((spot) => ({
-    ...spot,
-    origin,
-  }));
+  return cameAfter(anchor, spots, known.births).map((spot) => ({ ...spot, origin }));
 }
 
-/** A row for the inode is not enough: the inode may have been used again. */
-export function isKnown({ stamp }: Spot, { context, files, ledger, births }: Known): boolean {
-  if (files.has(keyOf(stamp))) return true;
+/** True when the file is followed, or holds a content that all our outputs have begun with. */
+export function isKnown(spot: Spot, known: Known): boolean {
+  if (known.files.has(keyOf(spot.stamp))) return true;
+  const row = rememberedAt(spot, known);
+  return row !== undefined && known.context.lanes.every((lane) => row.cursors.has(lane.output));
+}
+
+/** The row for the file's inode, unless the inode has been used again. */
+export function rememberedAt({ path, stamp }: Spot, { ledger, births }: Known): Row | undefined {
   const row = ledger.find(stamp);
-  if (row === undefined || births.differ(stamp, row) || stamp.size < row.head.length) return false;
-  return context.lanes.every((lane) => row.cursors.has(lane.output));
+  if (row === undefined || births.differ(stamp, row) || stamp.size < row.head.length) return undefined;
+  return isHolding(path, row, stamp, births) ? row : undefined;
+}
+
+function isHolding(path: string, row: Row, stamp: Stamp, births: Births): boolean {
+  let fd: number | undefined;
+  try {
+    fd = openToRead(path);
+    return holdsContent(row, fd, stamp, births);
+  } catch {
+    return false;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
 }
 
 /** Files matched now that nobody follows, each under the stream it was rotated from if that one is new as well. */
@@ -49,7 +95,7 @@ export function groupFresh(fresh: readonly Found[], known: Known): Arrival[] {
   const livePaths = fresh.map(({ paths }) => paths[0]!);
   return fresh.map(({ paths, stamp }) => {
     const path = paths[0]!;
-    const remembered = known.ledger.find(stamp)?.origin;
+    const remembered = rememberedAt({ path, stamp }, known)?.origin;
     return { path, stamp, origin: remembered ?? baseOf(path, livePaths) ?? path };
   });
 }
@@ -63,11 +109,15 @@ function baseOf(path: string, others: readonly string[]): string | undefined {
 }
 
 /** Where the file of a remembered row is now, when no pattern matches it any more. */
-export function locate(row: Row, births: Births): Spot | undefined {
+export function locate(
+  row: Pick<Row, "path" | "origin" | "dev" | "ino" | "birthNs">,
+  births: Births,
+  listings: Listings,
+): Spot | undefined {
   for (const folder of new Set([dirname(row.path), dirname(row.origin)])) {
-    const spot = listFiles(folder, births).find(
-      ({ stamp }) => stamp.ino === row.ino && stamp.dev === row.dev && !births.differ(stamp, row),
-    );
+    const spot = listings
+      .in(folder)
+      .find(({ stamp }) => stamp.ino === row.ino && stamp.dev === row.dev && !births.differ(stamp, row));
     if (spot !== undefined) return spot;
   }
   return undefined;

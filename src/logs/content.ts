@@ -1,6 +1,6 @@
 /** Finds out which known content an opened file holds, if any, and makes cursors ready to go on in it. */
 import type { Cursor } from "./cursor.ts";
-import { type Births, hasPrint, headBytes, readAt, readTail, type Stamp } from "./identity.ts";
+import { type Births, hasPrint, readAt, readTail, type Stamp } from "./identity.ts";
 import type { Row } from "./ledger.ts";
 
 /** True when the file still holds the content of the row, as far as it was read. */
@@ -33,8 +33,3 @@ export function lastLineEnd(fd: number, size: number): number {
 }
 
 const searchBytes = 64 * 1024;
-
-/** The head of a content that is not read from its beginning. */
-export function headBefore(fd: number, position: number): Uint8Array {
-  return readAt(fd, 0, Math.min(headBytes, position));
-}

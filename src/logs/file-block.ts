@@ -13,7 +13,8 @@ export const readBytes = 256 * 1024;
 const bufferBytes = readBytes + tailBytes;
 /** A block at least this large keeps the buffer it was read into. */
 const handOverBytes = readBytes / 2;
-const mostSpare = 4;
+/** As many as an output may hold at most: dropped ones would pile up until the next garbage collection. */
+const mostSpare = 32;
 
 /** Buffers in use again and again; none is made before the first byte is read. */
 export class ReadBuffers {
@@ -27,9 +28,11 @@ export class ReadBuffers {
     if (this.spare.length < mostSpare) this.spare.push(buffer);
   }
 
-  /** Lets go of all that is not in use. */
-  trim(): void {
-    this.spare = [];
+  /** Lets go of all but one. True when there was more. */
+  trim(): boolean {
+    const hadMore = this.spare.length > 1;
+    this.spare.length = Math.min(this.spare.length, 1);
+    return hadMore;
   }
 }
 

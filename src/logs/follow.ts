@@ -7,16 +7,16 @@
  * By polling alone: change notification does not work on every volume, and its limits are shared by all pods of a user.
  */
 import type { Block, LogInput, LogInputContext, LogSourceState } from "../contracts.ts";
-import { type Arrival, distinct, groupFresh, inOrder, locate, missedAt } from "./arrivals.ts";
+import { type Arrival, distinct, groupFresh, inOrder, Listings, locate, missedAt } from "./arrivals.ts";
 import { FileBlock, ReadBuffers } from "./file-block.ts";
 import { FollowCounters } from "./follow-counters.ts";
 import type { FollowedFile } from "./followed-file.ts";
 import { Exclusion, Glob } from "./glob.ts";
 import { Births, keyOf } from "./identity.ts";
-import { Ledger, type Row } from "./ledger.ts";
-import { type Following, followArrival, followReplaced } from "./opening.ts";
+import { Ledger } from "./ledger.ts";
+import { type Following, followArrival, followMissed, followReplaced, spotNow } from "./opening.ts";
+import { Recollection } from "./recollection.ts";
 import { Retirement } from "./retirement.ts";
-import { Stream } from "./stream.ts";
 import { type Seen, Survey } from "./survey.ts";
 import { Suspects } from "./suspects.ts";
 
@@ -30,8 +30,7 @@ export interface FollowOptions {
 }
 
 const surveyIntervalMs = 1_000;
-/** A file that was followed before a restart has vanished when so many looks did not find it. */
-const looksUntilVanished = 3;
+const surveysPerPruning = 600;
 /** Longest turn of the thread, before others get theirs. */
 const turnMs = 10;
 /** Read buffers are let go after this time without a line. */
@@ -44,12 +43,12 @@ export class Follower implements LogInput {
   private readonly following: Following;
   private readonly retirement: Retirement;
   private readonly suspects: Suspects;
+  private readonly recollection: Recollection;
   private order: FollowedFile[] = [];
   private nextFile = 0;
   private nextSurveyAt = Number.NEGATIVE_INFINITY;
   private isFirst = true;
-  /** Rows whose files were not found yet after a restart, and how often they were looked for. */
-  private sought = new Map<Row, number>();
+  private surveys = 0;
   private lastReadAt: number;
 
   constructor(options: FollowOptions, context: LogInputContext) {
@@ -59,7 +58,9 @@ export class Follower implements LogInput {
     const ledger = context.checkpoint.section("files", (saved) => new Ledger(context.clock, saved));
     this.following = followingOf(context, ledger, this.globs, this.exclusion);
     this.retirement = new Retirement(this.following);
-    this.suspects = new Suspects(this.following.births);
+    this.suspects = this.following.suspects;
+    const isOurs = (path: string) => this.globs.some((glob) => glob.matches(path)) && !this.exclusion.takes(path);
+    this.recollection = new Recollection(this.following, isOurs);
     this.lastReadAt = context.clock.now();
   }
 
@@ -68,7 +69,8 @@ export class Follower implements LogInput {
     const now = clock.now();
     if (now >= this.nextSurveyAt) this.survey(now);
     if (this.readDue(now)) return 0;
-    if (now - this.lastReadAt > idleMs) this.following.parts.buffers.trim();
+    // An idle thread collects no garbage by itself; it would keep megabytes of buffers for nothing.
+    if (now - this.lastReadAt > idleMs && this.following.parts.buffers.trim()) Bun.gc(true);
     let dueAt = this.nextSurveyAt;
     for (const file of this.order) if (file.open && !file.blocked) dueAt = Math.min(dueAt, file.nextLookAt);
     return Math.max(1, dueAt - now);
@@ -118,33 +120,54 @@ export class Follower implements LogInput {
   private survey(now: number): void {
     this.nextSurveyAt = now + surveyIntervalMs;
     const seen = this.following.survey.take();
+    const listings = new Listings(this.following);
     const before = new Set(this.following.files.values());
-    if (this.isFirst) this.rememberStreams();
-    for (const file of before) this.update(file, seen);
-    const isComplete = this.follow(this.arrivals(seen), before);
+    if (this.isFirst) this.recollection.begin();
+    for (const file of before) this.update(file, seen, listings);
+    // Before anything unknown is looked at: it may be the copy that was made before a truncation.
+    for (const file of before) {
+      if (file.isReplaced()) followReplaced(this.following, file);
+      else if (file.begins()) this.followBefore(file);
+    }
+    const isComplete = this.follow(this.arrivals(seen, listings), before);
     if (!isComplete) this.lookAgain();
-    this.suspects.keepOnly(new Set(seen.byPath.keys()));
+    else if (this.isFirst) this.followMissedAnywhere();
+    this.suspects.keepOnly(seen.byKey);
     this.retirement.keepParked((key) => seen.byKey.has(key));
     this.retirement.review(now, (file) => seen.byKey.has(file.key));
     this.isFirst &&= !isComplete;
+    if (++this.surveys % surveysPerPruning === 0) this.forgetStreams(seen);
     this.reorder();
   }
 
   /** What became of a file we hold open. */
-  private update(file: FollowedFile, seen: Seen): void {
+  private update(file: FollowedFile, seen: Seen, listings: Listings): void {
     const found = seen.byKey.get(file.key);
     const was = file.status;
     if (found === undefined) {
       const { links } = file.stat();
       file.status = links === 0 ? "deleted" : "rotated";
-      if (file.status === "rotated" && was === "live") file.row.path = this.newPath(file);
+      if (file.status === "rotated" && was === "live") {
+        file.row.path = locate(file.row, this.following.births, listings)?.path ?? file.path;
+      }
     } else {
       const { origin, path } = file.row;
       const now = [origin, path].find((known) => found.paths.includes(known)) ?? found.paths[0]!;
       file.status = now === origin ? "live" : "rotated";
-      file.seen(now, found.stamp);
+      const isRewritten = file.seen(now, found.stamp);
+      if (isRewritten) followMissed(this.following, origin, { path: now, stamp: found.stamp }, listings);
     }
+    if (file.status === "live") file.leftMs = undefined;
+    else file.leftMs ??= file.row.mtimeMs;
     if (was === "live" && file.status !== "live") this.noteRotation(file);
+  }
+
+  /** The file was empty when it was looked at last; what else it held since then is in copies beside it. */
+  private followBefore(file: FollowedFile): void {
+    const listings = new Listings(this.following);
+    const now = spotNow(this.following, file.row, file.stat(), listings);
+    file.row.path = now.path;
+    followMissed(this.following, file.row.origin, now, listings);
   }
 
   private noteRotation(file: FollowedFile): void {
@@ -156,11 +179,7 @@ export class Follower implements LogInput {
     file.hurry();
   }
 
-  private newPath(file: FollowedFile): string {
-    return locate(file.row, this.following.births)?.path ?? file.path;
-  }
-
-  private arrivals(seen: Seen): Arrival[] {
+  private arrivals(seen: Seen, listings: Listings): Arrival[] {
     const { files, streams, context } = this.following;
     const fresh = [...seen.byKey.values()].filter(
       ({ key, stamp }) => !files.has(key) && !this.retirement.isParked(key, stamp),
@@ -168,9 +187,10 @@ export class Follower implements LogInput {
     const left = [...streams.values()].filter((stream) => stream.isLeft(seen.byPath.get(stream.path)));
     const missed = left
       .filter((stream) => stream.folderChanged(context.clock.wall()))
-      .flatMap((stream) => missedAt(stream.path, this.following));
+      .flatMap((stream) => missedAt(stream.path, this.following, listings));
     for (const _ of missed) this.following.parts.counters.rotated("missed");
-    return inOrder(distinct([...groupFresh(fresh, this.following), ...this.remembered(seen), ...missed]));
+    const remembered = this.recollection.arrivals(seen, listings);
+    return inOrder(distinct([...groupFresh(fresh, this.following), ...remembered, ...missed]));
   }
 
   /**
@@ -178,24 +198,18 @@ export class Follower implements LogInput {
    * renamed meanwhile: nothing further is taken from this look then.
    */
   private follow(arrivals: readonly Arrival[], before: Set<FollowedFile>): boolean {
-    const { ledger, files } = this.following;
-    const isVeryFirst = this.isFirst && this.options.from === "end" && !this.rows().some(() => true);
+    const { ledger, files, births } = this.following;
+    const isVeryFirst = this.isFirst && this.options.from === "end" && this.recollection.isEmpty();
+    const isKnown = ({ stamp }: Arrival) => {
+      const row = ledger.find(stamp);
+      return row !== undefined && !births.differ(stamp, row);
+    };
     const [known, unknown] = [arrivals.filter(isKnown), arrivals.filter((arrival) => !isKnown(arrival))];
-    function isKnown({ stamp }: Arrival): boolean {
-      return ledger.find(stamp) !== undefined;
-    }
     for (const { stamp } of arrivals) this.retirement.unpark(keyOf(stamp));
-    if (arrivals.length)
-      this.following.context.emit("log_file_truncated", {
-        DBG: arrivals.map(
-          (a) =>
-            `${a.path.slice(-6)} ${a.stamp.ino} ${a.stamp.mtimeMs} ${isKnown(a) ? "K" : "U"}${ledger.find(a.stamp)?.endedAt !== undefined ? "E" : ""}`,
-        ),
-      });
     for (const arrival of known) {
       if (!followArrival(this.following, arrival)) return false;
     }
-    const originals = new Set([...before, ...files.values()]);
+    const originals = [...before, ...files.values()].filter((file) => file.open);
     for (const arrival of unknown) {
       if (this.isHeld(arrival, originals)) continue;
       if (!followArrival(this.following, arrival, isVeryFirst)) return false;
@@ -203,56 +217,27 @@ export class Follower implements LogInput {
     return true;
   }
 
+  /** Once more after the first look: a file may have been truncated between its folder's listing and its opening. */
+  private followMissedAnywhere(): void {
+    const listings = new Listings(this.following);
+    for (const origin of this.following.streams.keys()) followMissed(this.following, origin, undefined, listings);
+  }
+
+  /** Paths that were a name for a day, as with a date in it, must not be remembered for ever. */
+  private forgetStreams(seen: Seen): void {
+    const { streams, ledger } = this.following;
+    const origins = new Set([...ledger.rows.values()].map((row) => row.origin));
+    for (const path of streams.keys()) if (!seen.byPath.has(path) && !origins.has(path)) streams.delete(path);
+  }
+
   private lookAgain(): void {
     this.nextSurveyAt = Number.NEGATIVE_INFINITY;
     for (const stream of this.following.streams.values()) stream.lookAgain();
   }
 
-  private isHeld(arrival: Arrival, originals: Set<FollowedFile>): boolean {
+  private isHeld(arrival: Arrival, originals: Iterable<FollowedFile>): boolean {
     const original = this.suspects.originalOf(arrival, originals);
-    if (original === undefined) return false;
-    if (!original.isReplaced()) return this.suspects.holds(arrival, original);
-    originals.delete(original);
-    followReplaced(this.following, original);
-    return false;
-  }
-
-  /** Rows of this input's patterns that were not read to their end. */
-  private rows() {
-    const isOurs = (path: string) => this.globs.some((glob) => glob.matches(path)) && !this.exclusion.takes(path);
-    return [...this.following.ledger.rows.values()].filter((row) => isOurs(row.origin));
-  }
-
-  private rememberStreams(): void {
-    const rows = this.rows().sort((a, b) => a.mtimeMs - b.mtimeMs);
-    const { streams } = this.following;
-    for (const row of rows)
-      if (streams.get(row.origin)?.file === undefined) streams.set(row.origin, new Stream(row.origin, row));
-    this.sought = new Map(rows.filter((row) => row.endedAt === undefined).map((row) => [row, 0]));
-  }
-
-  /** Files with unread lines that no pattern matches any more: they were rotated while we were away. */
-  private remembered(seen: Seen): Arrival[] {
-    const arrivals: Arrival[] = [];
-    for (const [row, looks] of this.sought) {
-      const isFound = seen.byKey.has(keyOf(row)) || this.following.files.has(keyOf(row)) || row.endedAt !== undefined;
-      const spot = isFound ? undefined : locate(row, this.following.births);
-      if (spot !== undefined) arrivals.push({ ...spot, origin: row.origin });
-      else if (isFound) this.sought.delete(row);
-      else this.notFound(row, looks + 1);
-    }
-    return arrivals;
-  }
-
-  private notFound(row: Row, looks: number): void {
-    this.sought.set(row, looks);
-    if (looks < looksUntilVanished) return;
-    this.sought.delete(row);
-    const { ledger, parts, context } = this.following;
-    const bytes = Math.max(0, row.size - Math.min(...[...row.cursors.values()].map((cursor) => cursor.acknowledged)));
-    parts.counters.lost("vanished", bytes);
-    if (bytes > 0) context.emit("log_bytes_lost", { input: parts.input, path: row.path, bytes, reason: "vanished" });
-    ledger.end(row);
+    return original !== undefined && this.suspects.holds(arrival, original);
   }
 
   /** Rotated files first, oldest first, then the live ones. */
@@ -290,7 +275,11 @@ export class Follower implements LogInput {
       followReplaced(this.following, file);
       this.reorder();
     }
-    return result === "more" || result === "replaced";
+    if (result === "begun") {
+      this.followBefore(file);
+      this.reorder();
+    }
+    return result === "more" || result === "replaced" || result === "begun";
   }
 }
 
@@ -307,5 +296,6 @@ function followingOf(
     counters: new FollowCounters(context.metrics, context.name),
   };
   const survey = new Survey({ input: context.name, globs, exclusion, births, emit: context.emit });
-  return { context, ledger, births, survey, parts, files: new Map(), streams: new Map() };
+  const suspects = new Suspects(births);
+  return { context, ledger, births, suspects, survey, parts, files: new Map(), streams: new Map() };
 }

@@ -14,7 +14,7 @@ import type { Lane, LogSource, LogSourceState } from "../contracts.ts";
 import type { Cursor } from "./cursor.ts";
 import type { FileBlock, ReadBuffers } from "./file-block.ts";
 import type { FollowCounters } from "./follow-counters.ts";
-import { headBytes, keyOf, printOf, readTail, type Stamp, stampOf } from "./identity.ts";
+import { headBytes, keyOf, printOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
 import { isLastLine, searchLongLine, takeRemainder } from "./long-line.ts";
 import { takeWholeLines } from "./whole-lines.ts";
@@ -22,8 +22,13 @@ import { takeWholeLines } from "./whole-lines.ts";
 /** `live`: at the path it is known by. `rotated`: renamed, or the copy a truncation left. `deleted`: without a name. */
 export type FileStatus = "live" | "rotated" | "deleted";
 
-/** What a turn came to: nothing new; more to read now; outputs are full; the content is another one; it cannot be read. */
-export type TurnResult = "end" | "more" | "full" | "replaced" | "failed";
+/**
+ * What a turn came to: nothing new; more to read now; outputs are full; the content is another one; it cannot be read;
+ * the first bytes of a file that was empty are there, and nothing of them is read yet.
+ */
+export type TurnResult = "end" | "more" | "full" | "replaced" | "failed" | "begun";
+/** Why one read brought no bytes. */
+export type NoBytes = Exclude<TurnResult, "more" | "failed">;
 
 /** One output's way through this file. */
 export interface Reader {
@@ -51,6 +56,8 @@ export class FollowedFile implements LogSource {
   status: FileStatus = "live";
   /** The file before it at the same path: it is read to its end first. */
   previous: FollowedFile | undefined;
+  /** When it was written last, when it was first found away from its path. */
+  leftMs: number | undefined;
   /** Monotonic time of the next look, and of the last growth. */
   nextLookAt = 0;
   grewAt: number;
@@ -60,6 +67,8 @@ export class FollowedFile implements LogSource {
   /** True while outputs are full: there is something to read, but nobody to take it. */
   blocked = false;
   private size: number;
+  /** True when the last look found neither another size nor another time of writing. */
+  private isUnchanged = false;
   private waitMs = shortestWaitMs;
   private hasGrown = false;
 
@@ -119,23 +128,37 @@ export class FollowedFile implements LogSource {
     this.waitMs = shortestWaitMs;
   }
 
-  /** True when the bytes before the furthest position are no longer those that were read. */
+  /** True when the bytes that were read, or the beginning where none were, are no longer there. */
   isReplaced(): boolean {
-    const furthest = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a)).cursor;
-    return furthest.tail !== undefined && Buffer.compare(readTail(this.fd, furthest.read), furthest.tail) !== 0;
+    if (this.isUnchanged) return false;
+    const { read, tail } = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a)).cursor;
+    const known = read === 0 ? this.row.headBytes : tail;
+    const found = read === 0 ? readAt(this.fd, 0, known?.length ?? 0) : readTail(this.fd, read);
+    return known !== undefined && Buffer.compare(found, known) !== 0;
   }
 
-  /** Takes over what a look at its path said. */
-  seen(path: string, stamp: Stamp): void {
+  /** True, once, when the file was empty so far and is not any more. From then on it is known by its beginning. */
+  begins(): boolean {
+    if (this.row.headBytes?.length !== 0 || this.isUnchanged) return false;
+    this.learnHead(0, readAt(this.fd, 0, headBytes));
+    return this.row.headBytes.length > 0;
+  }
+
+  /** Takes over what a look at its path said. True when it is as empty as before, but was written to meanwhile. */
+  seen(path: string, stamp: Stamp): boolean {
+    const isRewritten = stamp.size === 0 && this.size === 0 && stamp.mtimeMs !== this.row.mtimeMs;
     this.row.path = path;
+    this.isUnchanged = stamp.mtimeMs === this.row.mtimeMs && stamp.size === this.size;
     this.row.mtimeMs = stamp.mtimeMs;
     if (stamp.size !== this.size) this.nextLookAt = 0;
     this.noteSize(stamp.size);
+    return isRewritten;
   }
 
   /** Asks the file itself for its size and number of names. */
   stat(): Stamp {
     const stamp = stampOf(fstatSync(this.fd, { bigint: true }));
+    this.isUnchanged = stamp.mtimeMs === this.row.mtimeMs && stamp.size === this.size;
     this.size = stamp.size;
     this.row.size = stamp.size;
     this.row.mtimeMs = stamp.mtimeMs;
@@ -195,7 +218,7 @@ export class FollowedFile implements LogSource {
   }
 
   /** Reads once. Returns the bytes it was about, or why there were none. */
-  private step(): number | "end" | "full" | "replaced" {
+  private step(): number | NoBytes {
     const group = this.group();
     if (group === undefined) return this.readers.some(({ lane }) => lane.room <= 0) ? "full" : "end";
     const { cursor } = group[0]!;
@@ -254,19 +277,23 @@ export class FollowedFile implements LogSource {
     this.hasGrown = true;
   }
 
-  /** The head is taken from what was read, not from the file again: that may be another content by then. */
+  /**
+   * Extends what is known of the beginning by bytes that were read at `start`. It is taken from them, not from the file
+   * again: that may hold another content by then.
+   */
   learnHead(start: number, bytes: Uint8Array): void {
     const known = this.row.headBytes;
-    if (known === undefined || known.length !== start || start >= headBytes) return;
-    const head = Buffer.concat([known, bytes.subarray(0, headBytes - start)]);
-    this.row.headBytes = head;
-    this.row.head = printOf(head);
+    if (known === undefined || known.length >= headBytes) return;
+    const more = bytes.subarray(known.length - start, headBytes - start);
+    if (start > known.length || more.length === 0) return;
+    this.row.headBytes = Buffer.concat([known, more]);
+    this.row.head = printOf(this.row.headBytes);
   }
 
   private plan(now: number, result: TurnResult, grew: boolean): void {
     if (grew) this.grewAt = now;
     this.blocked = result === "full";
-    if (grew || result === "more" || result === "full" || result === "replaced") this.hurry();
+    if (grew || (result !== "end" && result !== "failed")) this.hurry();
     else {
       this.nextLookAt = now + this.waitMs;
       // One that waits for the file before it is not quiet.

@@ -12,8 +12,13 @@ import { keyOf, type Print, type Stamp } from "./identity.ts";
 const tombstoneMs = 24 * 60 * 60 * 1_000;
 const mostTombstones = 1_000;
 
-/** How much older than the newest content of a stream its anchor is. */
+/** How long before the newest content of a stream was written something may have been missed: several looks. */
 const anchorAgeMs = 10_000;
+
+export interface Anchor {
+  readonly row: Row;
+  readonly writtenMs: number;
+}
 
 export interface Row {
   readonly id: string;
@@ -91,6 +96,7 @@ export class Ledger implements CheckpointSection {
     row.ino = stamp.ino;
     row.birthNs = stamp.birthNs;
     row.size = stamp.size;
+    row.mtimeMs = stamp.mtimeMs;
     this.byKey.set(keyOf(row), row);
   }
 
@@ -121,13 +127,14 @@ export class Ledger implements CheckpointSection {
   }
 
   /**
-   * The content after which something may have been missed at this path. Not the very last one: should a look have
-   * fallen between two renames, what it missed is older than what it found.
+   * The content after which something may have been missed at this path, and the time of writing of what was missed.
+   * Not the very last one: should a look have fallen between two renames, what it missed is older than what it found.
    */
-  anchor(origin: string): Row | undefined {
+  anchor(origin: string): Anchor | undefined {
     const rows = [...this.rows.values()].filter((row) => row.origin === origin).sort((a, b) => a.mtimeMs - b.mtimeMs);
-    const newestMs = rows.at(-1)?.mtimeMs ?? 0;
-    return rows.findLast((row) => row.mtimeMs <= newestMs - anchorAgeMs) ?? rows[0];
+    const writtenMs = (rows.at(-1)?.mtimeMs ?? 0) - anchorAgeMs;
+    const row = rows.findLast(({ mtimeMs }) => mtimeMs <= writtenMs) ?? rows[0];
+    return row === undefined ? undefined : { row, writtenMs };
   }
 
   save(): SavedRow[] {

@@ -5,13 +5,13 @@
 import { closeSync, fstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { LogInputContext } from "../contracts.ts";
-import { type Arrival, isKnown, type Known, missedAt } from "./arrivals.ts";
-import { headBefore, holdsContent, lastLineEnd, refresh } from "./content.ts";
+import { type Arrival, isKnown, type Known, Listings, locate, missedAt } from "./arrivals.ts";
+import { holdsContent, lastLineEnd, refresh } from "./content.ts";
 import { Cursor } from "./cursor.ts";
 import { FollowedFile, type FollowedFileParts, type Reader } from "./followed-file.ts";
-import { keyOf, printOf, readTail, type Stamp, stampOf } from "./identity.ts";
+import { headBytes, keyOf, printOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
-import { findCopy, findShorterCopy, listFiles, openToRead, type Spot } from "./siblings.ts";
+import { byAge, findCopy, findShorterCopy, listFiles, openToRead, type Spot } from "./siblings.ts";
 import { Stream } from "./stream.ts";
 import type { Survey } from "./survey.ts";
 
@@ -28,6 +28,8 @@ export interface Following extends Known {
 interface Opened {
   readonly fd: number;
   readonly stamp: Stamp;
+  /** How it began when it was opened. */
+  readonly head: Uint8Array;
   readonly path: string;
   readonly origin: string;
 }
@@ -56,7 +58,7 @@ export function followArrival(following: Following, arrival: Arrival, atEnd = fa
     closeSync(fd);
     return false;
   }
-  followOpened(following, { fd, stamp, path, origin }, atEnd);
+  followOpened(following, { fd, stamp, path, origin, head: readAt(fd, 0, headBytes) }, atEnd);
   return true;
 }
 
@@ -65,14 +67,16 @@ export function followReplaced(following: Following, file: FollowedFile): void {
   const { row, path } = file;
   following.files.delete(file.key);
   const fd = file.surrender();
+  // Fixed before anything else is looked for: a further truncation from here on is noticed as one.
+  const head = readAt(fd, 0, headBytes);
   following.parts.counters.rotated("truncated");
   following.context.emit("log_file_truncated", { input: file.input, path });
   following.context.checkpoint.hasten();
   if (keyOf(row) === file.key) leaveContent(following, row, fd);
   else followMoved(following, row);
-  if (path === row.origin) followMissed(following, row.origin);
-  const stamp = stampOf(fstatSync(fd, { bigint: true }));
-  followOpened(following, { fd, stamp, path, origin: row.origin }, false);
+  const now = spotNow(following, file.row, stampOf(fstatSync(fd, { bigint: true })));
+  followMissed(following, row.origin, now);
+  followOpened(following, { fd, ...now, origin: row.origin, head }, false);
 }
 
 /** Another entry found the content in another file first. */
@@ -88,29 +92,32 @@ function followOpened(following: Following, opened: Opened, atEnd: boolean): voi
   const isSame = known !== undefined && holdsContent(known, fd, stamp, births);
   if (known !== undefined && !isSame) leaveKnown(following, known, opened);
   const row = isSame ? resume(following, known, opened) : ledger.add(newId(following), origin, path, stamp);
+  if (!isSame) setHead(row, opened.head);
   const file = makeFile(following, row, fd);
   if (file === undefined) return;
   if (atEnd && !isSame) skipToEnd(file, stamp.size);
-  const stream = streams.get(row.origin) ?? new Stream(row.origin, row);
+  const stream = streams.get(row.origin) ?? new Stream(row.origin);
   streams.set(row.origin, stream);
-  stream.append(file);
+  stream.add(file);
 }
 
 /** The file that was found under a row's inode holds something else: nobody looked while that happened. */
-function leaveKnown(following: Following, row: Row, { fd, path, origin }: Opened): void {
+function leaveKnown(following: Following, row: Row, { fd, stamp, path, origin }: Opened): void {
   if (row.endedAt !== undefined) {
     following.ledger.supersede(row);
     return;
   }
   leaveContent(following, row, fd);
-  if (path === origin) followMissed(following, origin);
+  followMissed(following, origin, { path, stamp });
 }
 
 /** Goes on with the content of `row` in a copy of the file, where there is one; counts what is lost where not. */
 function leaveContent(following: Following, row: Row, fd: number): void {
   const own = keyOf(fstatSync(fd, { bigint: true }));
-  const others = listFiles(dirname(row.path), following.births).filter(({ stamp }) => keyOf(stamp) !== own);
-  const copy = findCopy(row, others);
+  const listed = listFiles(dirname(row.path), following.births);
+  const others = listed.filter(({ stamp }) => keyOf(stamp) !== own);
+  const candidates = others.filter((spot) => following.files.has(keyOf(spot.stamp)) || !isKnown(spot, following));
+  const copy = findCopy(row, candidates);
   if (copy === undefined) leaveShorterCopy(following, row, others);
   else if (following.files.has(keyOf(copy.spot.stamp))) {
     closeSync(copy.fd);
@@ -124,7 +131,7 @@ function goOnInCopy(following: Following, row: Row, fd: number, path: string): v
   const file = makeFile(following, row, fd);
   if (file === undefined) return;
   file.status = "rotated";
-  following.streams.get(row.origin)?.append(file);
+  following.streams.get(row.origin)?.add(file);
 }
 
 /** What is left of the content was read, or is nowhere. */
@@ -143,11 +150,27 @@ function giveUp({ ledger, parts, context }: Following, row: Row): void {
   ledger.supersede(row);
 }
 
-function followMissed(following: Following, origin: string): void {
-  for (const arrival of missedAt(origin, following)) {
+/**
+ * Follows what came and went at this path without being seen there. With `before`, only what is older than that file,
+ * as it is now.
+ */
+export function followMissed(following: Following, origin: string, before?: Spot, listings?: Listings): void {
+  for (const arrival of missedAt(origin, following, listings)) {
+    const isItself = before !== undefined && keyOf(before.stamp) === keyOf(arrival.stamp);
+    if (isItself || (before !== undefined && byAge(arrival, before) > 0)) continue;
     following.parts.counters.rotated("missed");
     if (!followArrival(following, arrival)) return;
   }
+}
+
+/** Where a followed file is now; where it was when it cannot be found. */
+export function spotNow(following: Following, row: Row, stamp: Stamp, listings = new Listings(following)): Spot {
+  const path = locate(
+    { ...row, dev: stamp.dev, ino: stamp.ino, birthNs: stamp.birthNs },
+    following.births,
+    listings,
+  )?.path;
+  return { path: path ?? row.path, stamp };
 }
 
 function resume({ ledger, parts }: Following, row: Row, { fd, stamp, path }: Opened): Row {
@@ -161,6 +184,7 @@ function resume({ ledger, parts }: Following, row: Row, { fd, stamp, path }: Ope
   row.path = path;
   row.endedAt = undefined;
   row.size = stamp.size;
+  row.mtimeMs = stamp.mtimeMs;
   return row;
 }
 
@@ -189,8 +213,11 @@ function makeFile(following: Following, row: Row, fd: number): FollowedFile | un
 function skipToEnd(file: FollowedFile, size: number): void {
   const position = lastLineEnd(file.fd, size);
   for (const { cursor } of file.readers) cursor.startAt(position, readTail(file.fd, position));
-  file.row.headBytes = headBefore(file.fd, position);
-  file.row.head = printOf(file.row.headBytes);
+}
+
+function setHead(row: Row, head: Uint8Array): void {
+  row.headBytes = head;
+  row.head = printOf(head);
 }
 
 /** 64 random bits. */

@@ -72,8 +72,8 @@ export class Retirement {
   /** Nothing will be added to a last line without a newline once its file is quiet. */
   private finishLine(file: FollowedFile, now: number): void {
     if (file.exhausted || file.trouble !== undefined) return;
-    const next = this.following.streams.get(file.row.origin)?.file;
-    const isSucceeded = next !== undefined && next !== file && next.knownSize > 0;
+    const next = this.following.streams.get(file.row.origin)?.successor(file);
+    const isSucceeded = next !== undefined && next.knownSize > 0;
     const neededMs = isSucceeded ? succeededQuietMs : unsucceededQuietMs;
     if (now - file.grewAt >= neededMs) file.offerLastLine(true);
   }

@@ -18,7 +18,7 @@ import {
   sameBeginning,
   stampOf,
 } from "./identity.ts";
-import type { Row } from "./ledger.ts";
+import type { Anchor, Row } from "./ledger.ts";
 
 /** A file at a path, as it was when it was looked at. */
 export interface Spot {
@@ -109,21 +109,22 @@ interface Recognisable {
   readonly tail: Print;
 }
 
+/** Undefined when nothing at all is known of it. */
 function recognisable(row: Row): Recognisable | undefined {
-  let furthest: Recognisable | undefined;
+  let furthest: Recognisable = { head: row.head, position: 0, tail: { length: 0, hash: "" } };
   for (const cursor of row.cursors.values()) {
-    if (cursor.read <= (furthest?.position ?? 0)) continue;
+    if (cursor.read <= furthest.position) continue;
     const tail = cursor.tail === undefined ? cursor.acknowledgedTail : printOf(cursor.tail);
     furthest = { head: row.head, position: cursor.read, tail };
   }
-  return furthest;
+  return row.head.length === 0 ? undefined : furthest;
 }
 
 /** The newest of `spots` that begins with all we read of this content, opened. The caller closes it. */
 export function findCopy(row: Row, spots: readonly Spot[]): { fd: number; spot: Spot } | undefined {
   const content = recognisable(row);
   if (content === undefined) return undefined;
-  const large = spots.filter(({ stamp }) => stamp.size >= content.position);
+  const large = spots.filter(({ stamp }) => stamp.size >= Math.max(content.position, content.head.length));
   for (const spot of large.sort((a, b) => b.stamp.mtimeMs - a.stamp.mtimeMs)) {
     const fd = openIfSame(spot.path, content);
     if (fd !== undefined) return { fd, spot };
@@ -171,38 +172,22 @@ function beginsLike(row: Row, path: string, size: number): boolean {
   }
 }
 
-/** A content of a stream that we know; what came after it may have been missed. */
-export interface Anchor {
-  readonly path: string;
-  readonly stamp: Pick<Stamp, "dev" | "birthNs">;
-  readonly mtimeMs: number;
+/** Those of `spots` that came after a known content: written last no earlier, and not born before it. */
+export function cameAfter({ row, writtenMs }: Anchor, spots: readonly Spot[], births: Births): Spot[] {
+  const later = spots.filter(({ stamp }) => stamp.size > 0 && stamp.mtimeMs >= writtenMs && !births.before(stamp, row));
+  return later.sort(byAge);
 }
 
-/**
- * Files that stood at the anchor's path after it and were renamed before anyone looked, oldest first. They are called
- * like rotated files, were written last no earlier than the anchor, and were not born before it.
- */
-export function findMissed(anchor: Anchor, spots: readonly Spot[], births: Births): Spot[] {
-  const base = basename(anchor.path);
-  const missed = spots.filter(
-    ({ path, stamp }) =>
-      path !== anchor.path &&
-      stamp.size > 0 &&
-      isRotatedName(basename(path), base) &&
-      stamp.mtimeMs >= anchor.mtimeMs &&
-      !births.before(stamp, anchor.stamp),
-  );
-  return missed.sort(byAge);
-}
-
-/** Oldest first. Rotated within one tick of the clock, the higher number is the older one. */
+/** Oldest first. Files written last within one tick of the clock are told apart by what rotation put in their names. */
 export function byAge(a: Spot, b: Spot): number {
-  const written = a.stamp.mtimeMs - b.stamp.mtimeMs;
+  const written = a.stamp.mtimeMs - b.stamp.mtimeMs || rotationRank(b.path) - rotationRank(a.path);
   if (written !== 0) return written;
   if (a.stamp.birthNs !== b.stamp.birthNs) return a.stamp.birthNs < b.stamp.birthNs ? -1 : 1;
-  return rotationNumber(b.path) - rotationNumber(a.path) || (a.path < b.path ? -1 : 1);
+  return a.path < b.path ? -1 : 1;
 }
 
-function rotationNumber(path: string): number {
-  return Number(/(\d+)\D*$/.exec(basename(path))?.[1] ?? 0);
+/** Larger for older files: `.2` is older than `.1`, but the second of January is younger than the first. */
+function rotationRank(path: string): number {
+  const digits = /([\d\-._:T]+)(?:\.[a-z]+)?$/i.exec(basename(path))?.[1]?.replace(/\D/g, "") ?? "";
+  return digits.length < 6 ? Number(digits) : -Number(digits);
 }

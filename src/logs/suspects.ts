@@ -11,12 +11,12 @@
 import { closeSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { FollowedFile } from "./followed-file.ts";
-import { type Births, headBytes, readAt, readTail, sameBeginning } from "./identity.ts";
+import { type Births, headBytes, keyOf, readAt, readTail, sameBeginning } from "./identity.ts";
 import { isExtendedName, openToRead, type Spot } from "./siblings.ts";
 
 export class Suspects {
   private readonly births: Births;
-  /** By path: its size when it was last found to be a copy. */
+  /** By device and inode: its size when it was last found to be a copy. */
   private readonly copies = new Map<string, number>();
 
   constructor(births: Births) {
@@ -26,16 +26,21 @@ export class Suspects {
   /** True when this new file should not be read yet, because it is so far a copy of `original`. */
   holds(spot: Spot, original: FollowedFile): boolean {
     if (!this.isCopy(spot, original)) {
-      this.copies.delete(spot.path);
+      this.copies.delete(keyOf(spot.stamp));
       return false;
     }
-    this.copies.set(spot.path, spot.stamp.size);
+    this.copies.set(keyOf(spot.stamp), spot.stamp.size);
     return true;
   }
 
+  /** True when the file is held back, and as it was then. */
+  has({ stamp }: Spot): boolean {
+    return this.copies.get(keyOf(stamp)) === stamp.size;
+  }
+
   /** Forgets those that are gone. */
-  keepOnly(paths: ReadonlySet<string>): void {
-    for (const path of this.copies.keys()) if (!paths.has(path)) this.copies.delete(path);
+  keepOnly(keys: ReadonlyMap<string, unknown>): void {
+    for (const key of this.copies.keys()) if (!keys.has(key)) this.copies.delete(key);
   }
 
   /** The file this one would be a copy of. */
@@ -51,7 +56,7 @@ export class Suspects {
   }
 
   private isCopy(spot: Spot, original: FollowedFile): boolean {
-    if (spot.stamp.size === this.copies.get(spot.path)) return true;
+    if (this.has(spot)) return true;
     // An empty one has nothing to be read yet; it may be a copy that has only begun.
     if (spot.stamp.size === 0) return true;
     if (spot.stamp.size > original.knownSize) return false;

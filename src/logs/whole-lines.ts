@@ -2,12 +2,12 @@
 import { readSync } from "node:fs";
 import type { Cursor } from "./cursor.ts";
 import { blockOf, readBytes } from "./file-block.ts";
-import type { FollowedFile } from "./followed-file.ts";
-import { headBytes, readTail } from "./identity.ts";
+import type { FollowedFile, NoBytes } from "./followed-file.ts";
+import { headBytes, readTail, sameBeginning } from "./identity.ts";
 import { lineEnd, type Taken } from "./long-line.ts";
 
 /** The whole lines of one read at the position. A number is how many bytes were passed over without making a block. */
-export function takeWholeLines(file: FollowedFile, cursor: Cursor): Taken | number | "end" | "replaced" {
+export function takeWholeLines(file: FollowedFile, cursor: Cursor): Taken | number | NoBytes {
   const { buffers } = file.parts;
   const buffer = buffers.take();
   let kept = false;
@@ -27,17 +27,22 @@ export function takeWholeLines(file: FollowedFile, cursor: Cursor): Taken | numb
 }
 
 /** Reads the tail and what follows it; says where in the buffer that is. */
-function readNew(
-  file: FollowedFile,
-  cursor: Cursor,
-  buffer: Buffer,
-): { from: number; got: number } | "end" | "replaced" {
+function readNew(file: FollowedFile, cursor: Cursor, buffer: Buffer): { from: number; got: number } | NoBytes {
   const tail = cursor.tail ?? readTail(file.fd, cursor.read);
   const from = tail.length;
   const got = readSync(file.fd, buffer, 0, from + readBytes, cursor.read - from) - from;
   if (got < 0 || Buffer.compare(buffer.subarray(0, from), tail) !== 0) return "replaced";
   file.noteSize(cursor.read + got);
-  return got === 0 ? "end" : { from, got };
+  if (got === 0) return "end";
+  return (cursor.read === 0 ? beginning(file, buffer.subarray(0, got)) : undefined) ?? { from, got };
+}
+
+/** Compares the first bytes with what is known of them. */
+function beginning(file: FollowedFile, bytes: Uint8Array): NoBytes | undefined {
+  const known = file.row.headBytes ?? bytes;
+  if (bytes.length < known.length || !sameBeginning(known, bytes)) return "replaced";
+  file.learnHead(0, bytes);
+  return known.length === 0 ? "begun" : undefined;
 }
 
 /** No newline in what was read: an unfinished line, or one that is longer than a buffer and is searched from here. */

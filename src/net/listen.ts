@@ -4,8 +4,8 @@
  */
 import type { TCPSocketListener } from "bun";
 import { errorCode, UserError } from "../errors.ts";
-import { Connection, connectionEvents, type RawSocket } from "./connection.ts";
-import { boundSocket } from "./socket-options.ts";
+import { Connection, connectionEvents, isLoopback, type RawSocket } from "./connection.ts";
+import { boundReceiveBuffer } from "./socket-options.ts";
 
 /** Where to listen. An absent host means all addresses, IPv6 and IPv4. */
 export interface ListenAddress {
@@ -33,7 +33,7 @@ export class Listener {
       socket.data = connection;
       this.accept(connection);
     });
-    boundSocket(descriptorOf(this.server));
+    if (isLoopback(address.host ?? "")) boundReceiveBuffer(descriptorOf(this.server));
   }
 
   /** @throws UserError (exit 3) that names the address and what stands in the way */

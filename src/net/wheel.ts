@@ -11,6 +11,8 @@
 import type { Clock } from "../contracts.ts";
 
 const slotCount = 512;
+/** Up to here a deadline counts from the clock, beyond from the last tick, which costs nothing. */
+const exactMs = 10_000;
 
 /** Something with one deadline. Extend it, or hold one. */
 export abstract class Timed {
@@ -61,7 +63,8 @@ export class TimerWheel {
   /** Sets or moves a deadline `delayMs` from now; Infinity clears it. */
   set(node: Timed, delayMs: number): void {
     if (this.count === 0) this.wake();
-    const deadline = this.now + delayMs;
+    // Where the loop stood still since the last tick, a short time must not be over before it began.
+    const deadline = (delayMs <= exactMs ? this.clock.now() : this.now) + delayMs;
     node.deadline = deadline;
     if (delayMs === Number.POSITIVE_INFINITY) return;
     if (node.dueTick !== 0 && node.dueTick * this.tickMs <= deadline) return;

@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { FilterDefinition } from "../../src/contracts.ts";
 import { App, ok } from "../kit/app.ts";
 import { Flow, type FlowOptions, type ListenerWish } from "../kit/flow.ts";
-import { type Answer, readAnswer, readHead } from "../kit/message.ts";
+import { type Answer, ask, readAnswer, readHead } from "../kit/message.ts";
 import { sendPayload } from "../kit/payload.ts";
 import { blackHole, deadPort } from "../kit/ports.ts";
 import { until } from "../kit/until.ts";
@@ -38,11 +37,6 @@ function problem(answer: Answer): Record<string, unknown> {
   return JSON.parse(answer.text);
 }
 
-async function ask(client: Wire, request = get): Promise<Answer> {
-  await client.send(request);
-  return readAnswer(client);
-}
-
 describe("an upstream that is down", () => {
   test("is a 502 with its code, the id and where it was looked for; the connection stays", async () => {
     const port = deadPort();
@@ -61,7 +55,11 @@ describe("an upstream that is down", () => {
       });
     }
     expect(flow.failures("upstream_unreachable")).toBe(2);
-    expect(flow.named("request_failed")[0]).toMatchObject({ code: "upstream_unreachable", fault: "upstream", listener: "web" });
+    expect(flow.named("request_failed")[0]).toMatchObject({
+      code: "upstream_unreachable",
+      fault: "upstream",
+      listener: "web",
+    });
   });
 
   test("is used again as soon as it is there, without a restart", async () => {
@@ -88,7 +86,10 @@ test("an upstream that accepts no connection is a 504 upstream_connect_timeout, 
   const client = await flow.connect();
   const answer = await ask(client);
   expect(answer.head.status).toBe(504);
-  expect(problem(answer)).toMatchObject({ code: "upstream_connect_timeout", detail: `127.0.0.1:${hole.port}: no connection in time` });
+  expect(problem(answer)).toMatchObject({
+    code: "upstream_connect_timeout",
+    detail: `127.0.0.1:${hole.port}: no connection in time`,
+  });
   hole.close();
   client.close();
   await flow.quiet();
@@ -122,18 +123,21 @@ describe("an upstream that dies", () => {
     expect(flow.failures("upstream_body_broken") + flow.failures("upstream_bad_response")).toBe(1);
   });
 
-  test.each(broken)("in its body (%s) leaves an HTTP/1.0 client no way to take it for the whole", async (_, bytes, how) => {
-    const client = await through(
-      after(async (wire) => {
-        await wire.send(bytes);
-        await Bun.sleep(20);
-        wire[how]();
-      }),
-    );
-    await client.send("GET / HTTP/1.0\r\n\r\n");
-    expect((await readAnswer(client)).complete).toBe(false);
-    expect(await client.ending()).toBe("reset");
-  });
+  test.each(broken)(
+    "in its body (%s) leaves an HTTP/1.0 client no way to take it for the whole",
+    async (_, bytes, how) => {
+      const client = await through(
+        after(async (wire) => {
+          await wire.send(bytes);
+          await Bun.sleep(20);
+          wire[how]();
+        }),
+      );
+      await client.send("GET / HTTP/1.0\r\n\r\n");
+      expect((await readAnswer(client)).complete).toBe(false);
+      expect(await client.ending()).toBe("reset");
+    },
+  );
 
   test("by rubbish in its body leaves a visibly broken one", async () => {
     const client = await through(
@@ -171,8 +175,16 @@ describe("an upstream that dies", () => {
     ["talking something else", "SSH-2.0-OpenSSH_9.2\r\n\r\n", "upstream_bad_response"],
     ["switching protocols unasked", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "upstream_bad_response"],
     ["with two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "upstream_bad_response"],
-    ["with length and coding", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "upstream_bad_response"],
-    ["with a broken body at once", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nxx\r\n", "upstream_bad_response"],
+    [
+      "with length and coding",
+      "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "upstream_bad_response",
+    ],
+    [
+      "with a broken body at once",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nxx\r\n",
+      "upstream_bad_response",
+    ],
     ["with an endless head", `HTTP/1.1 200 OK\r\nX: ${"x".repeat(70_000)}\r\n\r\n`, "upstream_head_too_large"],
   ] as const)("%s is a 502", async (_, bytes, code) => {
     const client = await through(
@@ -185,198 +197,6 @@ describe("an upstream that dies", () => {
     expect(answer.head.status).toBe(502);
     expect(problem(answer)).toMatchObject({ code });
     expect((await ask(client)).head.status).toBe(502); // the client's connection is as good as before
-  });
-});
-
-describe("a client that leaves", () => {
-  test.each(["close", "reset"] as const)("in its body (%s) takes the upstream's request with it", async (how) => {
-    let ending = "";
-    const client = await through(
-      after(async (wire) => {
-        ending = await wire.ending();
-      }),
-    );
-    await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nsome");
-    await until(() => app!.wires[0] !== undefined && app!.wires[0].receivedBytes > 60);
-    client[how]();
-    await until(() => ending !== "");
-    expect(ending).toBe("reset");
-    await flow.quiet();
-    expect(flow.failures("client_closed")).toBe(1);
-  });
-
-  test("in the answer stops the upstream", async () => {
-    let ending = "";
-    const client = await through(
-      after(async (wire) => {
-        await wire.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
-        await sendPayload(wire, 1_000_000_000, "length");
-        ending = await wire.ending();
-      }),
-    );
-    await client.send(get);
-    await client.some();
-    client.reset();
-    await until(() => ending !== "");
-    await flow.quiet();
-    expect(flow.failures("client_closed")).toBe(1);
-    expect(app!.wires[0]!.closed).toBe(true);
-  });
-
-  test("while the upstream thinks aborts it, once the reset is seen", async () => {
-    let ending = "";
-    const client = await through(
-      after(async (wire) => {
-        ending = await wire.ending();
-      }),
-    );
-    await client.send(get);
-    await until(() => app!.wires.length === 1);
-    client.reset();
-    await until(() => ending !== "");
-    await flow.quiet();
-    expect(flow.failures("client_closed")).toBe(1);
-  });
-});
-
-describe("a stale pooled connection", () => {
-  /** Answers the first request of each connection, and closes at the second without a word. */
-  function closingOnReuse(seen: string[]): App {
-    return new App(async (wire) => {
-      for (let i = 0; ; i++) {
-        const head = await readHead(wire);
-        if (head === undefined) return;
-        seen.push(head.start.split(" ").slice(0, 2).join(" "));
-        if (i === 1) break;
-        await wire.send(ok(head.target));
-      }
-      wire.reset();
-    });
-  }
-
-  test("costs a GET nothing but a second try", async () => {
-    const seen: string[] = [];
-    const client = await through(closingOnReuse(seen));
-    expect((await ask(client)).text).toBe("/");
-    expect((await ask(client, get.replace("/ ", "/again "))).text).toBe("/again");
-    expect(seen).toEqual(["GET /", "GET /again", "GET /again"]);
-    expect(flow.events.filter(({ name }) => name === "request_failed")).toEqual([]);
-  });
-
-  test("is not tried a third time", async () => {
-    const client = await through(
-      new App(async (wire, index) => {
-        await readHead(wire);
-        if (index > 0) return wire.reset();
-        await wire.send(ok("x"));
-        await readHead(wire);
-        wire.reset();
-      }),
-    );
-    expect((await ask(client)).text).toBe("x");
-    expect((await ask(client)).head.status).toBe(502);
-    expect(app!.wires).toHaveLength(2);
-  });
-
-  test.each([
-    ["POST", ""],
-    ["POST", "body"],
-    ["PUT", "body"],
-    ["PATCH", ""],
-  ])("is a 502 for a %s with body %j, which is never sent twice", async (method, body) => {
-    const seen: string[] = [];
-    const client = await through(closingOnReuse(seen));
-    await ask(client);
-    const answer = await ask(client, `${method} /once HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-    expect(problem(answer)).toMatchObject({ status: 502, code: "upstream_closed" });
-    expect(seen).toEqual(["GET /", `${method} /once`]);
-  });
-
-  test("an answer that has begun is not asked for again", async () => {
-    const client = await through(
-      new App(async (wire, index) => {
-        await readHead(wire);
-        await wire.send(ok("x"));
-        await readHead(wire);
-        await wire.send(index === 0 ? "HTTP/1.1 200" : ok("never"));
-        wire.reset();
-      }),
-    );
-    await ask(client);
-    expect((await ask(client)).head.status).toBe(502);
-    expect(app!.wires).toHaveLength(1);
-  });
-
-  test("one that was closed while idle is not used at all, not even by a POST", async () => {
-    const client = await through(
-      after(async (wire) => {
-        await wire.send(ok("x"));
-        wire.close();
-      }),
-    );
-    for (let i = 0; i < 3; i++) {
-      expect((await ask(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")).text).toBe("x");
-      await until(() => app!.wires.every(({ ended, closed }) => ended || closed));
-    }
-  });
-
-  test("one that says something unasked is not used again", async () => {
-    const client = await through(
-      new App(async (wire) => {
-        await readHead(wire);
-        await wire.send(`${ok("x")}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`);
-        await readHead(wire);
-        await wire.send(ok("never"));
-      }),
-    );
-    for (let i = 0; i < 3; i++) expect((await ask(client)).text).toBe("x");
-    expect(app!.wires).toHaveLength(3);
-  });
-});
-
-describe("while a filter thinks about the answer", () => {
-  const slowly: FilterDefinition = {
-    kind: "filter",
-    name: "slowly",
-    doc: "Takes its time.",
-    phase: "shape",
-    order: 1,
-    directions: ["inbound"],
-    config: undefined as never,
-    create: () => ({
-      async response() {
-        await Bun.sleep(30);
-      },
-    }),
-  };
-  const filtered = { wish: { policies: { slowly: {} } }, options: { filters: { slowly } } };
-
-  test.each([
-    ["an empty body that ends with the connection", "HTTP/1.1 200 OK\r\n\r\n", true],
-    ["a whole body that ends with the connection", "HTTP/1.1 200 OK\r\n\r\nwhole", true],
-    ["a whole body of known length", ok("whole"), true],
-    ["no more than the head", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", false],
-    ["half a body of known length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nha", false],
-    ["no chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", false],
-  ])("the upstream may close behind %s", async (_, bytes, whole) => {
-    const client = await through(
-      after(async (wire) => {
-        await wire.send(bytes);
-        wire.close();
-      }),
-      filtered.wish,
-      filtered.options,
-    );
-    const { complete } = await ask(client);
-    expect(complete).toBe(whole);
-  });
-
-  test("the client may leave", async () => {
-    const client = await through(App.answering(() => ok("x")), filtered.wish, filtered.options);
-    await client.send(get);
-    await until(() => app!.requests.length === 1);
-    client.reset();
-    await flow.quiet();
   });
 });
 

@@ -75,7 +75,9 @@ describe("bodies arrive byte for byte", () => {
   });
 
   test("trailers go both ways, and chunk extensions end here", async () => {
-    const client = await through(App.answering(({ trailers }) => chunkedOk(["x"], "", `X-Sum: ${trailers.join()}\r\n`)));
+    const client = await through(
+      App.answering(({ trailers }) => chunkedOk(["x"], "", `X-Sum: ${trailers.join()}\r\n`)),
+    );
     await client.send(
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0;c\r\nX-Check: 1\r\n\r\n",
     );
@@ -177,13 +179,16 @@ describe("HTTP/1.0", () => {
     }
   });
 
-  test.each(["chunked", "close"] as const)("a body of unknown length (%s) ends with the connection", async (framing) => {
-    const client = await through(sending(300_000, framing));
-    await client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-    const { head, sha256, complete } = await readAnswer(client);
-    expect([head.field("transfer-encoding"), head.field("connection")]).toEqual([undefined, "close"]);
-    expect([sha256, complete]).toEqual([sha256Of(300_000), true]);
-  });
+  test.each(["chunked", "close"] as const)(
+    "a body of unknown length (%s) ends with the connection",
+    async (framing) => {
+      const client = await through(sending(300_000, framing));
+      await client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+      const { head, sha256, complete } = await readAnswer(client);
+      expect([head.field("transfer-encoding"), head.field("connection")]).toEqual([undefined, "close"]);
+      expect([sha256, complete]).toEqual([sha256Of(300_000), true]);
+    },
+  );
 
   test("an app that speaks it: its connection is used once", async () => {
     const answer = "HTTP/1.0 200 OK\r\n\r\nold";
@@ -202,7 +207,9 @@ describe("HTTP/1.0", () => {
   });
 
   test("an app that speaks it with keep-alive: its connection stays", async () => {
-    const client = await through(App.answering(() => "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nold"));
+    const client = await through(
+      App.answering(() => "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nold"),
+    );
     for (let i = 0; i < 3; i++) {
       await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
       expect(await readAnswer(client)).toMatchObject({ text: "old", complete: true });
@@ -257,59 +264,5 @@ describe("connections", () => {
     expect((await readAnswer(client)).text).toBe("late");
     expect(await client.ending()).toBe("fin");
     await flow.quiet();
-  });
-});
-
-describe("an answer that comes before the request is whole", () => {
-  const refusal = ok("too much", "Connection: close\r\n", "413 Content Too Large");
-
-  test("reaches the client, which learns that the connection ends", async () => {
-    const client = await through(
-      new App(async (wire) => {
-        await readHead(wire);
-        await wire.send(refusal);
-        wire.close();
-      }),
-    );
-    await client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${64 * mebibyte}\r\n\r\n`);
-    const uploading = sendPayload(client, 64 * mebibyte, "length");
-    const { head, text } = await readAnswer(client);
-    expect([head.status, text, head.field("connection")]).toEqual([413, "too much", "close"]);
-    client.reset();
-    await uploading;
-    await flow.quiet();
-  });
-
-  test("reaches a client that sends everything before it reads", async () => {
-    const bytes = 16 * mebibyte;
-    const client = await through(
-      new App(async (wire) => {
-        await readHead(wire);
-        await wire.send(refusal);
-        wire.close();
-      }),
-    );
-    client.stall();
-    await client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n`);
-    await sendPayload(client, bytes, "length");
-    client.read();
-    expect((await readAnswer(client)).text).toBe("too much");
-  });
-
-  test("does not put a connection with an unsent request into the pool", async () => {
-    const client = await through(
-      new App(async (wire) => {
-        await readHead(wire);
-        await wire.send(ok("early"));
-        wire.stall(); // takes nothing more
-      }),
-    );
-    const bytes = 4 * mebibyte;
-    await client.send(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n`);
-    expect((await readAnswer(client)).text).toBe("early");
-    client.reset();
-    const other = await flow.connect();
-    await other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    expect((await readAnswer(other)).text).toBe("early");
   });
 });

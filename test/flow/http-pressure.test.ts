@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { App, ok } from "../kit/app.ts";
 import { FlowProcess } from "../kit/flow-process.ts";
-import { type Answer, readAnswer, readHead, readRequestBody } from "../kit/message.ts";
+import { ask, readAnswer, readHead, readRequestBody } from "../kit/message.ts";
 import { type Framing, framingField, sendPayload, sha256Of } from "../kit/payload.ts";
 import { blackHole, deadPort } from "../kit/ports.ts";
 import { until } from "../kit/until.ts";
-import { Wire } from "../kit/wire.ts";
+import type { Wire } from "../kit/wire.ts";
 
 const mebibyte = 1024 * 1024;
 const bytes = 256 * mebibyte;
@@ -19,11 +19,6 @@ afterEach(async () => {
   app = undefined;
   expect(await flow.stop()).toBe(0);
 });
-
-async function ask(client: Wire, request = get): Promise<Answer> {
-  await client.send(request);
-  return readAnswer(client);
-}
 
 /** Fifty requests on ten connections. */
 async function others(): Promise<void> {
@@ -90,7 +85,11 @@ describe("256 MiB take little memory", () => {
       const work = async () => {
         const client = await flow.connect();
         await client.send(get);
-        await readHead(client).then((head) => client.unread(Buffer.from(`${head!.start}\r\n${head!.fields.map((field) => field.join(": ")).join("\r\n")}\r\n\r\n`)));
+        await readHead(client).then((head) =>
+          client.unread(
+            Buffer.from(`${head!.start}\r\n${head!.fields.map((field) => field.join(": ")).join("\r\n")}\r\n\r\n`),
+          ),
+        );
         client.stall();
         await others();
         await Bun.sleep(300);
@@ -238,7 +237,10 @@ describe("descriptors", () => {
 
 test("10,000 idle connections are held, and new ones are served", async () => {
   app = App.answering(() => ok("x"));
-  flow = await FlowProcess.start({ listeners: [{ to: app.port, timeouts: { headMs: 60_000 } }], options: { maxConnections: 11_000 } });
+  flow = await FlowProcess.start({
+    listeners: [{ to: app.port, timeouts: { headMs: 60_000 } }],
+    options: { maxConnections: 11_000 },
+  });
   const before = await flow.figures(true);
   const idle: Wire[] = [];
   while (idle.length < 10_000) {

@@ -76,7 +76,10 @@ describe("heads", () => {
   });
 
   test("that do not come again end an idle connection after timeouts.keepAlive", async () => {
-    const client = await through(App.answering(() => ok("x")), { timeouts: { keepAliveMs: 300 } });
+    const client = await through(
+      App.answering(() => ok("x")),
+      { timeouts: { keepAliveMs: 300 } },
+    );
     for (let i = 0; i < 5; i++) {
       await client.send(get);
       expect((await readAnswer(client)).text).toBe("x");
@@ -87,7 +90,10 @@ describe("heads", () => {
   });
 
   test("that begin late on a kept connection have timeouts.head again", async () => {
-    const client = await through(App.answering(() => ok("x")), { timeouts: { headMs: 300 } });
+    const client = await through(
+      App.answering(() => ok("x")),
+      { timeouts: { headMs: 300 } },
+    );
     await client.send(get);
     await readAnswer(client);
     await client.send("GET /");
@@ -117,14 +123,14 @@ describe("timeouts.response", () => {
     const client = await through(
       new App(async (wire) => {
         await readRequestBody(wire, (await readHead(wire))!);
-        await Bun.sleep(200);
+        await Bun.sleep(560);
         await wire.send(ok("in time"));
       }),
-      { timeouts: { responseMs: 500 } },
+      { timeouts: { responseMs: 800 } },
     );
     await client.send(post);
     for (const letter of "body") {
-      await Bun.sleep(200);
+      await Bun.sleep(360);
       await client.send(letter);
     }
     expect((await readAnswer(client)).text).toBe("in time");
@@ -179,7 +185,9 @@ describe("timeouts.request", () => {
 
   test("stands on a route, too", async () => {
     app = idle();
-    flow = await Flow.start([{ to: app.port, routes: [{ match: { path: { exact: "/" } }, to: app.port, timeouts: { requestMs: 200 } }] }]);
+    flow = await Flow.start([
+      { to: app.port, routes: [{ match: { path: { exact: "/" } }, to: app.port, timeouts: { requestMs: 200 } }] },
+    ]);
     const client = await flow.connect();
     await client.send(get);
     expect(codeOf(await readAnswer(client))).toEqual([504, "upstream_timeout"]);
@@ -273,64 +281,4 @@ describe("timeouts.idle", () => {
     }
     expect([head!.status, length, hasher.digest("hex")]).toEqual([200, bytes, sha256Of(bytes)]);
   }, 20_000);
-});
-
-describe("an answer that ends its connection", () => {
-  const bytes = 12 * mebibyte;
-  const body = "x".repeat(bytes);
-  const fixed = (wish: ListenerWish = {}): ListenerWish => ({
-    routes: [{ respond: { status: 200, headers: [], body: { text: body } } }],
-    ...wish,
-  });
-  const getAndClose = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-
-  test("reaches a client that takes its time", async () => {
-    flow = await Flow.start([fixed()]);
-    const client = await flow.connect();
-    client.stall();
-    await client.send(getAndClose);
-    await Bun.sleep(2500); // longer than the second we linger
-    client.read();
-    const { length, complete } = await readAnswer(client);
-    expect({ length, complete }).toEqual({ length: bytes, complete: true });
-    expect(await client.ending()).toBe("fin");
-  });
-
-  test("reaches a client that takes its time and has closed its half", async () => {
-    flow = await Flow.start([fixed()]);
-    const client = await flow.connect();
-    client.stall();
-    await client.send(get);
-    client.finish();
-    await Bun.sleep(2500);
-    client.read();
-    expect((await readAnswer(client)).complete).toBe(true);
-  });
-
-  test("that fits into the kernel's buffers reaches a client that takes its time", async () => {
-    const client = await through(App.answering(() => ok("x".repeat(1_500_000))));
-    client.stall();
-    await client.send(getAndClose);
-    await Bun.sleep(2500);
-    client.read();
-    const { length, complete } = await readAnswer(client);
-    expect({ length, complete }).toEqual({ length: 1_500_000, complete: true });
-  });
-
-  test("does not hold a connection for ever that takes nothing", async () => {
-    flow = await Flow.start([fixed({ timeouts: { keepAliveMs: 300, idleMs: 300 } })]);
-    for (const request of [getAndClose, get]) {
-      const client = await flow.connect();
-      client.stall();
-      await client.send(request);
-    }
-    await flow.quiet();
-  });
-
-  test("does not wait long for a client that does not close", async () => {
-    const client = await through(App.answering(() => ok("x")));
-    await client.send(getAndClose);
-    expect((await readAnswer(client)).text).toBe("x");
-    await flow.quiet(); // the client has sent no FIN
-  });
 });

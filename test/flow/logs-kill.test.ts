@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CollectorProcess } from "../kit/collector-process.ts";
+import { seeded, seedOf } from "../kit/random.ts";
 import { until } from "../kit/until.ts";
 
 let folder: string;
@@ -28,17 +29,6 @@ afterEach(async () => {
   for (const one of running) await one.kill();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Numbers in [0, 1) that a printed seed brings back. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const generations = 250;
 /** What may come twice after a kill: delivered since the last checkpoint, at most a second or so many bytes. */
@@ -162,9 +152,7 @@ const plans: [name: string, plan: Plan][] = [
 test.each(plans)(
   "%s, killed again and again: nothing is missing, order is kept",
   async (_, plan) => {
-    const seed = Math.floor(Math.random() * 2 ** 32);
-    process.stderr.write(`seed ${seed}\n`);
-    const app = await rotateAndKill(plan, randomFrom(seed));
+    const app = await rotateAndKill(plan, seeded(seedOf("rotations and kills")).next);
     const { missing, disordered, mostRepeatedBytes } = judge(app);
     expect(running.length).toBeGreaterThan(5);
     expect({ missing: missing.length, first: missing[0], disordered }).toEqual({

@@ -168,6 +168,17 @@ describe("what follows a whole answer is nobody's answer:", () => {
     expectNotReused(second);
   });
 
+  test.each([
+    ["a length", "Content-Length: 6\r\n", ["/first", "/second"]],
+    ["chunked", "Transfer-Encoding: chunked\r\n", ["/first", "/second"]],
+    ["a length of 0", "Content-Length: 0\r\n", ["/first"]],
+  ])("a 204 that declares %s is the last answer on its connection, unless it is 0", async (_, framing, paths) => {
+    await setUp(`HTTP/1.1 204 No Content\r\n${framing}\r\n`);
+    const [, second] = await twoRequests();
+    expect(strictAnswers(second).messages.map(({ body }) => body)).toEqual(["second"]);
+    expect(upstream.connections.map(({ received }) => received.split(" ")[1])).toEqual(paths);
+  });
+
   test("bytes that come while the connection is idle", async () => {
     await setUp(ok("good"));
     const client = await rawClient(engine.port());

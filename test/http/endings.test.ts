@@ -1,7 +1,7 @@
 /** How connections end: every answer arrives whole or visibly broken, and nobody keeps a connection for nothing. */
 import { afterEach, expect, test } from "bun:test";
 import { forwardTo, type ListenerOptions, respond, TestEngine } from "../kit/engine.ts";
-import { answering, ok, RawUpstream, rawClient, type Script } from "../kit/raw.ts";
+import { answering, ask, ok, RawUpstream, rawClient, type Script } from "../kit/raw.ts";
 import { statusOf, strictAnswers, strictRequests } from "../kit/strict.ts";
 import { until } from "../kit/until.ts";
 
@@ -73,7 +73,8 @@ test("exchanges that a stop cuts count as stopped, not as clients that left", as
   await until(() => upstream.received.endsWith("\r\n\r\n"), { what: "the request at the upstream" });
   engine.stop();
   expect(engine.thread.codes).toEqual(["stopped"]);
-  await until(() => client.closed, { what: "the client's connection to close" });
+  await client.over();
+  expect(strictAnswers(client.received).messages.map(statusOf)).toEqual([503]);
 });
 
 const mebibyte = 1024 * 1024;
@@ -152,6 +153,20 @@ test("pipelined requests are all answered, in order, when the client closes its 
   await client.over();
   expect(strictAnswers(client.received).messages.map(({ body }) => body)).toEqual(["/1", "/2", "/3", "/4", "/5"]);
   expect(upstream.connections).toHaveLength(1);
+});
+
+test("an upstream that answers before it has the whole request is asked nothing else on that connection", async () => {
+  const { engine, upstream } = await setUp(answering(ok("early"), "\r\n\r\n"));
+  const client = await rawClient(engine.port());
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
+  await client.over();
+  const { messages } = strictAnswers(client.received);
+  expect(messages.map(({ body, fields }) => [body, fields.at(-1)])).toEqual([["early", ["connection", "close"]]]);
+  await ask(engine.port(), "GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  await until(() => upstream.connections[0]!.ended || upstream.connections[0]!.closed, {
+    what: "the first connection to end",
+  });
+  expect(upstream.connections.map(({ received }) => received.includes("/next"))).toEqual([false, true]);
 });
 
 test("a half request behind a good one is dropped without a word when the client closes its side", async () => {

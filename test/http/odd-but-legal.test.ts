@@ -229,6 +229,17 @@ describe("comes back unchanged:", () => {
     origin.stop();
   });
 
+  test("but for the coding of a 304, which has no body to be coded", async () => {
+    const origin = new RawUpstream(
+      answering("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n"),
+    );
+    const own = await TestEngine.start({ routes: forwardTo(origin.port) });
+    const received = await ask(own.port(), get("Connection: close\r\n"));
+    expect(received).toBe("HTTP/1.1 304 Not Modified\r\nX: y\r\nconnection: close\r\n\r\n");
+    own.stop();
+    origin.stop();
+  });
+
   test("what HEAD would have", async () => {
     const origin = new RawUpstream(answering("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"));
     const own = await TestEngine.start({ routes: forwardTo(origin.port) });

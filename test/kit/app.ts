@@ -26,10 +26,7 @@ export class App {
   }
 
   /** Answers each request in turn on connections that stay open. */
-  static answering(
-    answer: (request: AppRequest, index: number) => AppAnswer | Promise<AppAnswer>,
-    port?: number,
-  ): App {
+  static answering(answer: (request: AppRequest, index: number) => AppAnswer | Promise<AppAnswer>, port?: number): App {
     const app: App = new App(async (wire) => {
       for (;;) {
         const head = await readHead(wire);

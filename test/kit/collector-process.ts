@@ -5,7 +5,7 @@ import { until } from "./until.ts";
 
 /** A collector in a process of its own, its stdout and stderr in files. */
 export class CollectorProcess {
-  readonly child: Subprocess;
+  readonly child: Subprocess<"pipe", number, number>;
   private readonly out: string;
   private readonly err: string;
 
@@ -16,7 +16,7 @@ export class CollectorProcess {
     const [out, err] = [stdout ?? openSync(this.out, "w"), openSync(this.err, "w")];
     const program = join(import.meta.dir, "collect.ts");
     const command = [process.execPath, program, state, ...patterns];
-    this.child = Bun.spawn(command, { stdin: "ignore", stdout: out, stderr: err });
+    this.child = Bun.spawn(command, { stdin: "pipe", stdout: out, stderr: err });
     if (stdout === undefined) closeSync(out);
     closeSync(err);
   }
@@ -42,6 +42,19 @@ export class CollectorProcess {
   events(): { event: string; [field: string]: unknown }[] {
     const whole = readFileSync(this.err, "utf8").split("\n").slice(0, -1);
     return whole.map((line) => JSON.parse(line));
+  }
+
+  /** Sends a command, see collect.ts. */
+  tell(command: Record<string, unknown>): void {
+    this.child.stdin.write(`${JSON.stringify(command)}\n`);
+    this.child.stdin.flush();
+  }
+
+  /** The fields of the last event of this name, once there is one that `holds`. */
+  async said(event: string, holds: (fields: Record<string, unknown>) => boolean = () => true) {
+    const last = () => this.events().findLast((one) => one.event === event && holds(one));
+    await until(() => last() !== undefined, { what: `the event ${event}` });
+    return last()!;
   }
 
   async kill(): Promise<void> {

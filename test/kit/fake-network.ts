@@ -133,7 +133,7 @@ class FakePool extends Pool {
   private readonly network: FakeNetwork;
 
   constructor(network: FakeNetwork) {
-    super("upstream", 80, network.engine.wheel);
+    super("upstream", 80, network.engine);
     this.network = network;
   }
 

@@ -2,7 +2,9 @@
 import * as z from "zod";
 import { defineFilter, type Filter, type FilterContext, type FilterDefinition } from "../../src/contracts.ts";
 import { forwardTo, type ListenerOptions, registryOf, TestEngine } from "./engine.ts";
-import { RawUpstream, type Script } from "./raw.ts";
+import { type RawConnection, RawUpstream, rawClient, type Script } from "./raw.ts";
+import { type StrictMessage, statusOf, strictAnswers, strictRequests } from "./strict.ts";
+import { until } from "./until.ts";
 
 export type Hooks = Filter | ((context: FilterContext) => Filter);
 
@@ -63,4 +65,37 @@ export function closeScenes(): void {
     engine.stop();
     upstream.stop();
   }
+}
+
+/** Does the next of these things for each whole request that comes, the last of them from then on. */
+export function doing(...things: ((connection: RawConnection) => void)[]): Script {
+  const done = new WeakMap<RawConnection, number>();
+  return (connection) => {
+    const { messages, fault } = strictRequests(connection.received);
+    if (fault !== undefined) throw new Error(`the upstream was sent ${fault}`);
+    const fresh = messages.length - (done.get(connection) ?? 0);
+    done.set(connection, messages.length);
+    for (let i = 0; i < fresh; i++) (things.length > 1 ? things.shift()! : things[0]!)(connection);
+  };
+}
+
+export function saying(answer: string): (connection: RawConnection) => void {
+  return (connection) => connection.send(answer);
+}
+
+export interface Exchanged {
+  readonly status: number | undefined;
+  readonly body: string | undefined;
+  readonly message: StrictMessage | undefined;
+}
+
+/** Sends pieces on a connection of its own and waits for a whole answer, or for the end. */
+export async function exchange(port: number, ...pieces: readonly string[]): Promise<Exchanged> {
+  const client = await rawClient(port);
+  await client.sendPieces(pieces);
+  const first = () => strictAnswers(client.received, [], client.ended).messages[0];
+  await until(() => client.closed || client.ended || first() !== undefined, { what: "an answer" });
+  const message = first();
+  client.close();
+  return { status: message && statusOf(message), body: message?.body, message };
 }

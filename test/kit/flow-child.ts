@@ -20,6 +20,12 @@ export interface Figures {
   failures: Record<string, number>;
 }
 
+let uncaught = 0;
+process.on("uncaughtException", (error) => {
+  uncaught++;
+  process.stderr.write(`uncaught: ${error}\n`);
+});
+
 const wish: Wish = JSON.parse(process.argv[2]!);
 const flow = await Flow.start(wish.listeners, wish.options);
 
@@ -57,4 +63,4 @@ for await (const line of console) {
   process.stdout.write(`${JSON.stringify(figures())}\n`);
 }
 flow.stop();
-process.exit(0);
+process.exit(uncaught === 0 ? 0 : 1);

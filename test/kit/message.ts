@@ -98,6 +98,12 @@ export async function readAnswer(wire: Wire, method = "GET"): Promise<Answer> {
   }
 }
 
+/** Sends a request and reads its answer. */
+export async function ask(wire: Wire, request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"): Promise<Answer> {
+  await wire.send(request);
+  return readAnswer(wire, request.split(" ")[0]);
+}
+
 async function readAnswerBody(wire: Wire, head: Head, method: string): Promise<Body> {
   if (method === "HEAD" || head.status === 204 || head.status === 304) return new Content().body(true);
   return readFramed(wire, head, true);

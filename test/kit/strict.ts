@@ -27,14 +27,18 @@ class Fault extends Error {}
 const incomplete = Symbol("incomplete");
 
 const requestLine = /^[\w!#$%&'*+.^`|~-]+ (?:\/[!-"$-~]*|\*) HTTP\/1\.1$/;
+const receivedLine = /^[\w!#$%&'*+.^`|~-]+ (?:\/[!-"$-~]*|\*|http:\/\/[!-"$-~]+) HTTP\/1\.[01]$/i;
 const statusLine = /^HTTP\/1\.1 [1-9]\d\d (?:[\t -~\x80-\xff]*)$/;
 const fieldLine = /^([\w!#$%&'*+.^`|~-]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*$/;
 
 class Cursor {
   position = 0;
   readonly text: string;
-  constructor(text: string) {
+  /** What a recipient has to understand counts as well. */
+  readonly receives: boolean;
+  constructor(text: string, receives: boolean) {
     this.text = text;
+    this.receives = receives;
   }
 
   /** The next line without its CRLF, which is the only line end there is. */
@@ -71,9 +75,10 @@ class Cursor {
 
   chunks(): string {
     let body = "";
+    const sizeLine = this.receives ? /^[0-9A-Fa-f]{1,12}(?:;[\t -~\x80-\xff]*)?$/ : /^[0-9A-Fa-f]{1,12}$/;
     for (;;) {
       const size = this.line();
-      if (!/^[0-9A-Fa-f]{1,12}$/.test(size)) throw new Fault(`malformed chunk size ${JSON.stringify(size)}`);
+      if (!sizeLine.test(size)) throw new Fault(`malformed chunk size ${JSON.stringify(size)}`);
       const count = Number.parseInt(size, 16);
       if (count === 0) return body;
       body += this.take(count);
@@ -103,10 +108,14 @@ function framing(fields: readonly StrictField[]): number | "chunked" | undefined
 
 function readRequest(cursor: Cursor): StrictMessage {
   const line = cursor.line();
-  if (!requestLine.test(line)) throw new Fault(`malformed request line ${JSON.stringify(line)}`);
+  if (!(cursor.receives ? receivedLine : requestLine).test(line))
+    throw new Fault(`malformed request line ${JSON.stringify(line)}`);
   const fields = cursor.fields();
+  const old = line.endsWith("HTTP/1.0");
   const hosts = valuesOf({ fields }, "host");
-  if (hosts.length !== 1 || !/^[^\s/?#@\\]+$/.test(hosts[0]!)) throw new Fault("not exactly one good Host");
+  if (hosts.length !== 1 && !(old && hosts.length === 0)) throw new Fault("not exactly one Host");
+  if (hosts.some((host) => !/^[^\s/?#@\\]+$/.test(host))) throw new Fault("a malformed Host");
+  if (old && framing(fields) === "chunked") throw new Fault("chunked in HTTP/1.0");
   return { line, fields, ...readBody(cursor, framing(fields) ?? 0) };
 }
 
@@ -129,13 +138,13 @@ function readAnswer(cursor: Cursor, method: string, closed: boolean): StrictMess
   return { line, fields, body: cursor.take(cursor.text.length - cursor.position), trailers: [] };
 }
 
-function readAll(text: string, next: (cursor: Cursor, index: number) => StrictMessage): StrictReading {
-  const cursor = new Cursor(text);
+function readAll(text: string, receives: boolean, next: (cursor: Cursor) => StrictMessage): StrictReading {
+  const cursor = new Cursor(text, receives);
   const messages: StrictMessage[] = [];
   let start = 0;
   try {
     while (cursor.position < text.length) {
-      messages.push(next(cursor, messages.length));
+      messages.push(next(cursor));
       start = cursor.position;
     }
     return { messages, rest: "", fault: undefined };
@@ -148,7 +157,12 @@ function readAll(text: string, next: (cursor: Cursor, index: number) => StrictMe
 
 /** Reads requests, one after the other, as far as they are whole. */
 export function strictRequests(text: string): StrictReading {
-  return readAll(text, readRequest);
+  return readAll(text, false, readRequest);
+}
+
+/** The same for what a client sent: HTTP/1.0, whole URLs and chunk extensions are good there. */
+export function clientRequests(text: string): StrictReading {
+  return readAll(text, true, readRequest);
 }
 
 /**
@@ -158,7 +172,7 @@ export function strictRequests(text: string): StrictReading {
  */
 export function strictAnswers(text: string, methods: readonly string[] = [], closed = false): StrictReading {
   let final = 0;
-  return readAll(text, (cursor) => {
+  return readAll(text, false, (cursor) => {
     const message = readAnswer(cursor, methods[final] ?? "GET", closed);
     if (!message.line.startsWith("HTTP/1.1 1")) final++;
     return message;

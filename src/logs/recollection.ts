@@ -1,0 +1,67 @@
+/** What the ledger remembers of files from before a restart, until each was found again or is known to be gone. */
+import { type Arrival, type Listings, locate } from "./arrivals.ts";
+import { keyOf } from "./identity.ts";
+import type { Row } from "./ledger.ts";
+import type { Following } from "./opening.ts";
+import { Stream } from "./stream.ts";
+import type { Seen } from "./survey.ts";
+
+/** A file has vanished when so many looks did not find it: one look may fall between two renames. */
+const looksUntilVanished = 3;
+
+export class Recollection {
+  private readonly following: Following;
+  private readonly isOurs: (path: string) => boolean;
+  /** Rows whose files were not found yet, and how often they were looked for. */
+  private sought = new Map<Row, number>();
+
+  /** `isOurs` tells whether a pattern matches the path. */
+  constructor(following: Following, isOurs: (path: string) => boolean) {
+    this.following = following;
+    this.isOurs = isOurs;
+  }
+
+  /** True when nothing was ever read for these patterns. */
+  isEmpty(): boolean {
+    return this.rows().length === 0;
+  }
+
+  begin(): void {
+    const { streams } = this.following;
+    const rows = this.rows();
+    for (const { origin } of rows) if (!streams.has(origin)) streams.set(origin, new Stream(origin));
+    this.sought = new Map(rows.filter((row) => row.endedAt === undefined).map((row) => [row, 0]));
+  }
+
+  /** Files with unread lines that no pattern matches any more: they were rotated while we were away. */
+  arrivals(seen: Seen, listings: Listings): Arrival[] {
+    const arrivals: Arrival[] = [];
+    for (const [row, looks] of this.sought) {
+      const spot = this.isFound(row, seen) ? "found" : locate(row, this.following.births, listings);
+      if (spot === "found") this.sought.delete(row);
+      else if (spot !== undefined) arrivals.push({ ...spot, origin: row.origin });
+      else this.notFound(row, looks + 1);
+    }
+    return arrivals;
+  }
+
+  private rows(): Row[] {
+    return [...this.following.ledger.rows.values()].filter((row) => this.isOurs(row.origin));
+  }
+
+  private isFound(row: Row, seen: Seen): boolean {
+    const key = keyOf(row);
+    return row.endedAt !== undefined || seen.byKey.has(key) || this.following.files.has(key);
+  }
+
+  private notFound(row: Row, looks: number): void {
+    this.sought.set(row, looks);
+    if (looks < looksUntilVanished) return;
+    this.sought.delete(row);
+    const { ledger, parts, context } = this.following;
+    const bytes = Math.max(0, row.size - Math.min(...[...row.cursors.values()].map((cursor) => cursor.acknowledged)));
+    parts.counters.lost("vanished", bytes);
+    if (bytes > 0) context.emit("log_bytes_lost", { input: parts.input, path: row.path, bytes, reason: "vanished" });
+    ledger.end(row);
+  }
+}
