@@ -167,9 +167,9 @@ export type Send = () => Promise<{ status: number } | { failure: string }>;
 /** The hooks of one configured filter. A hook that returns no promise costs none. */
 export interface Filter {
   request?(x: Exchange): Awaitable<Reply | undefined | void>;
-  /** May replace the answer while its head has not been sent. */
+  /** May edit or replace the answer while its head has not been sent: an upstream's, or one made here. Once per exchange. */
   response?(x: Exchange): Awaitable<Reply | undefined | void>;
-  /** Given each piece of body; returns what goes on instead, or null for nothing. `last` comes once, perhaps with an empty chunk. */
+  /** Given each piece of body from a client or upstream, not of replies made here; returns what goes on instead, or null for nothing. `last` comes once, perhaps with an empty chunk. */
   requestBody?(chunk: Uint8Array, last: boolean, x: Exchange): Awaitable<Uint8Array | null>;
   responseBody?(chunk: Uint8Array, last: boolean, x: Exchange): Awaitable<Uint8Array | null>;
   /** Exactly once per exchange that reached this filter's listener, whatever happened. */

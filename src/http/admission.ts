@@ -1,7 +1,8 @@
 /** Lets connections in up to a limit; the ones above it are told so and closed (design section 7). */
 
-import { type Connection, type ConnectionOwner, isLoopback } from "../net/connection.ts";
+import { type Connection, isLoopback } from "../net/connection.ts";
 import type { Engine } from "./engine.ts";
+import { Lingering } from "./lingering.ts";
 import type { ListenerPlan } from "./plan.ts";
 import { failureReply, renderReply } from "./respond.ts";
 import { type PlanHolder, Session } from "./session.ts";
@@ -58,8 +59,9 @@ export class Admission {
       return;
     }
     this.refused++;
-    connection.owner = new Refused(connection, () => this.refused--);
-    connection.shutdown();
+    new Lingering(this.engine.wheel, connection, refusalMs, () => {
+      this.refused--;
+    });
   }
 
   /** At most once a second: under a flood of connections one line says it all. */
@@ -68,30 +70,5 @@ export class Admission {
     if (now - this.reportedAt < 1000) return;
     this.reportedAt = now;
     this.engine.thread.emit("connections_over_limit", { listener: plan.name, limit: this.maxConnections });
-  }
-}
-
-/** Reads what a refused client still sends, so that no reset overtakes the answer, but not for long. */
-class Refused implements ConnectionOwner {
-  private readonly connection: Connection;
-  private readonly closed: () => void;
-  private readonly timer: ReturnType<typeof setTimeout>;
-
-  constructor(connection: Connection, closed: () => void) {
-    this.connection = connection;
-    this.closed = closed;
-    this.timer = setTimeout(() => connection.end(), refusalMs);
-  }
-
-  onData(): void {}
-  onDrain(): void {}
-
-  onEnd(): void {
-    this.connection.end();
-  }
-
-  onClose(): void {
-    clearTimeout(this.timer);
-    this.closed();
   }
 }

@@ -29,6 +29,8 @@ export class HttpExchange extends HeadFields implements Exchange {
   requestDone = false;
   /** Monotonic milliseconds at which the request was whole: from then on the upstream owes an answer. */
   askedAt: number;
+  /** The filters' response hooks have had their say. */
+  responseSeen = false;
   /** The body sent so far can be sent again. */
   replayable = true;
   /** The answer ends with the connection. */
@@ -52,6 +54,12 @@ export class HttpExchange extends HeadFields implements Exchange {
   }
   get listener(): string {
     return this.session.plan.name;
+  }
+  /** Host is known even where its line is not sent on. */
+  override header(name: string): string | undefined {
+    const found = super.header(name);
+    if (found === undefined && name.toLowerCase() === "host") return this.head.authority || undefined;
+    return found;
   }
   get route(): string {
     return this.plan.name;
@@ -103,10 +111,5 @@ export class ResponseFields extends HeadFields implements ResponseView {
     super(source, list);
     this.status = status;
     this.reason = reason;
-  }
-
-  /** @internal false while the head is still the upstream's own */
-  get edited(): boolean {
-    return this.list !== undefined;
   }
 }

@@ -17,6 +17,11 @@ export class HeadFields implements Fields {
     this.list = list;
   }
 
+  /** @internal false while the fields are those that came */
+  get edited(): boolean {
+    return this.list !== undefined;
+  }
+
   header(name: string): string | undefined {
     const wanted = name.toLowerCase();
     if (this.list === undefined) return this.source === undefined ? undefined : findField(this.source, wanted);

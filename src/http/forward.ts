@@ -171,6 +171,7 @@ export class Forward implements UpstreamUser {
   private answerFiltered(head: ResponseHead, input: Buffer | undefined, up: UpstreamConnection): void {
     const { x } = this;
     if (input !== undefined) up.hold(input.subarray(head.length));
+    x.responseSeen = true;
     runResponse(x, (_, reply) => {
       if (x.stage !== "forwarding") return;
       if (reply === undefined) this.commit(head, up.unhold(), up);

@@ -1,6 +1,7 @@
 /** Which route takes an exchange: path, method, fields. First match wins. */
 import type { Match } from "../config/schema.ts";
 import type { Exchange } from "../contracts.ts";
+import type { ListenerPlan, RoutePlan } from "./plan.ts";
 
 type Test = (x: Exchange) => boolean;
 
@@ -45,4 +46,10 @@ function headerTest(header: Match["headers"][number]): Test {
     const value = x.header(name);
     return value !== undefined && header.matches.test(value);
   };
+}
+
+/** The first route that takes the exchange, else the one for those that none takes. */
+export function routeFor(x: Exchange, { routes, fallback }: ListenerPlan): RoutePlan {
+  for (let i = 0; i < routes.length; i++) if (routes[i]!.matches(x)) return routes[i]!;
+  return fallback;
 }

@@ -19,7 +19,7 @@ export const inbound: Manner = {
 
   requestFields(x: HttpExchange, authority: string): string {
     const { head, session } = x;
-    if (session.trusted && head.claims !== null) return trustedFields(x) + hostIfAbsent(x, authority);
+    if (x.edited || (session.trusted && head.claims !== null)) return mergedFields(x) + hostIfAbsent(x, authority);
     return `${hostIfAbsent(x, authority)}${x.fieldText()}${session.connectionLines}${x.id}\r\n`;
   },
 };
@@ -30,10 +30,10 @@ function hostIfAbsent(x: HttpExchange, authority: string): string {
   return `Host: ${x.head.authority === "" ? authority : x.head.authority}\r\n`;
 }
 
-/** A trusted peer's claims go on, and the peer itself is added to the list. */
-function trustedFields(x: HttpExchange): string {
-  const { head, session } = x;
-  const chain = head.forwardedFor;
+/** A trusted peer's claims go on, and what filters set: the peer itself is added to the list. */
+function mergedFields(x: HttpExchange): string {
+  const { session } = x;
+  const chain = x.header("x-forwarded-for");
   x.setHeader("x-forwarded-for", chain === undefined ? session.peer.address : `${chain}, ${session.peer.address}`);
   if (x.header("x-forwarded-proto") === undefined) x.setHeader("x-forwarded-proto", x.scheme);
   x.setHeader("x-request-id", x.id);

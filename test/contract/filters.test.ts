@@ -101,7 +101,7 @@ describe("order", () => {
       },
     );
     await ask(port, get);
-    expect(trace).toEqual(["request one", "request two", "done one", "done two"]);
+    expect(trace).toEqual(["request one", "request two", "response two", "response one", "done one", "done two"]);
   });
 
   test("routes with the same options share one filter", async () => {

@@ -35,7 +35,7 @@ describe("a reply to a request", () => {
     expect(upstream.connections).toHaveLength(0);
   });
 
-  test("leaves the body unread, and later filters out", async () => {
+  test("leaves the body unread; later filters see the answer only", async () => {
     const called: string[] = [];
     const { port } = await sceneOf(
       [
@@ -53,7 +53,41 @@ describe("a reply to a request", () => {
     );
     const message = onlyAnswer(await ask(port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"));
     expect([statusOf(message), valuesOf(message, "connection")]).toEqual([403, ["close"]]);
-    expect(called).toEqual([]);
+    expect(called).toEqual(["response"]);
+  });
+
+  test("passes response hooks, which may edit its head or replace it, once", async () => {
+    const seen: number[] = [];
+    const stamp = filterOf("stamp", {
+      response: (x) => {
+        seen.push(x.response!.status);
+        x.response!.setHeader("x-stamp", "1");
+        x.response!.removeHeader("x-why");
+      },
+    });
+    const { port } = await sceneOf(
+      [filterOf("deny", { request: () => denied }, { phase: "admit" }), stamp],
+      answering(ok()),
+    );
+    const message = onlyAnswer(await ask(port, get));
+    expect([statusOf(message), valuesOf(message, "x-stamp"), valuesOf(message, "x-why"), message.body]).toEqual([
+      403,
+      ["1"],
+      [],
+      "denied",
+    ]);
+    expect(seen).toEqual([403]);
+  });
+
+  test("passes response hooks when a failure is answered, and a hook that fails then ends it", async () => {
+    const broken = filterOf("broken", {
+      response: () => {
+        throw new Error("no");
+      },
+    });
+    const { port } = await sceneOf([broken], answering(ok()), { routes: [] });
+    const message = onlyAnswer(await ask(port, get));
+    expect([statusOf(message), JSON.parse(message.body).code]).toEqual([503, "filter_failed"]);
   });
 
   test("keeps the connection when there is no body left on it", async () => {

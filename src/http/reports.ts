@@ -1,0 +1,32 @@
+/** What is counted and said about an exchange. */
+import { type FailureCode, failure } from "../errors.ts";
+import type { Engine } from "./engine.ts";
+import type { HttpExchange } from "./exchange.ts";
+
+export function reportFailure(engine: Engine, x: HttpExchange, code: FailureCode, detail: string): void {
+  engine.countFailure(code);
+  engine.thread.emit("request_failed", {
+    code,
+    fault: failure(code).fault,
+    listener: x.listener,
+    route: x.route,
+    id: x.id,
+    upstream: x.upstream,
+    detail,
+  });
+}
+
+export function reportFilter(engine: Engine, x: HttpExchange, error: unknown): void {
+  engine.thread.emit("filter_failed", {
+    listener: x.listener,
+    route: x.route,
+    id: x.id,
+    error: error instanceof Error ? error.message : String(error),
+  });
+}
+
+/** Counts a finished exchange by the class of its status; anything above 599 is counted with the 5xx. */
+export function countOutcome(x: HttpExchange): void {
+  x.plan.requests[Math.min(Math.floor(x.status / 100), 5)]!.add(1);
+  x.session.plan.duration.observe(x.durationMs / 1000);
+}

@@ -1,0 +1,75 @@
+/** The bytes of a client that were not looked at yet, and the framing of the request they belong to. */
+import { type BodyForm, type BodyReader, ChunkedReader, LengthReader, noBody } from "./body.ts";
+import { type HeadLimits, Refusal } from "./head.ts";
+import { type RequestHead, readRequestHead } from "./request-head.ts";
+
+const LF = 10;
+
+export class RequestInput {
+  private bytes: Buffer | null = null;
+  private reader: BodyReader = noBody;
+
+  get empty(): boolean {
+    return this.bytes === null;
+  }
+
+  /** True when nothing more belongs to the body of the request at hand. */
+  get bodyDone(): boolean {
+    return this.reader.done;
+  }
+
+  /** What is wrong with the framing of the body, once it is lost. */
+  get fault(): string | undefined {
+    return this.reader.fault;
+  }
+
+  /** Bytes of content the body has had so far. */
+  get contentBytes(): number {
+    return this.reader.contentBytes;
+  }
+
+  /** Appends. False when that cannot change the verdict on a head, because no line ended: no need to scan it again. */
+  add(bytes: Buffer, headBytes: number): boolean {
+    const first = this.bytes === null;
+    this.bytes = this.bytes === null ? bytes : Buffer.concat([this.bytes, bytes]);
+    return first || bytes.indexOf(LF) !== -1 || this.bytes.length >= headBytes;
+  }
+
+  /** Takes a head off; undefined when more bytes are needed. A refused one stays. */
+  readHead(limits: HeadLimits): RequestHead | Refusal | undefined {
+    const head = readRequestHead(this.bytes!, limits);
+    if (head === undefined || head instanceof Refusal) return head;
+    this.take(head.length);
+    this.reader = readerFor(head);
+    return head;
+  }
+
+  /** Takes what is there of the body. */
+  readBody(form: BodyForm): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    this.take(this.reader.feed(this.bytes!, form, pieces));
+    return pieces;
+  }
+
+  /** The request is over; what is left belongs to the next one. */
+  endBody(): void {
+    this.reader = noBody;
+  }
+
+  /** Drops everything: no request will follow. */
+  clear(): void {
+    this.bytes = null;
+    this.reader = noBody;
+  }
+
+  private take(count: number): void {
+    const bytes = this.bytes!;
+    this.bytes = count === bytes.length ? null : bytes.subarray(count);
+  }
+}
+
+/** RFC 9112 section 6.3: no declared length means no body, in a request. */
+function readerFor(head: RequestHead): BodyReader {
+  if (head.chunked) return new ChunkedReader();
+  return head.contentLength > 0 ? new LengthReader(head.contentLength) : noBody;
+}
