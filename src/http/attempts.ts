@@ -41,7 +41,7 @@ export class Attempts {
   run(): void {
     this.pass(0).then(
       () => this.settle(),
-      (error) => this.x.session.filterFailed(this.x, error),
+      (error) => this.x.filterFailed(error),
     );
   }
 
@@ -70,8 +70,8 @@ export class Attempts {
     if (this.x.stage === "done") return;
     if (this.head !== undefined) this.forward.answerHeld(this.head);
     else if (this.last !== undefined && "failure" in this.last)
-      this.x.session.fail(this.last.failure as FailureCode, this.failureDetail);
-    else this.x.session.filterFailed(this.x, new Error("an attempt filter ended without sending the request"));
+      this.x.fail(this.last.failure as FailureCode, this.failureDetail);
+    else this.x.filterFailed(new Error("an attempt filter ended without sending the request"));
   }
 
   /** Remembers body that was sent, in case it must be sent again. */

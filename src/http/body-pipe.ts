@@ -49,7 +49,7 @@ export class BodyPipe {
     try {
       outcome = runBody(this.x, this.filters, this.hook, chunk, last);
     } catch (error) {
-      this.x.session.filterFailed(this.x, error);
+      this.x.filterFailed(error);
       return false;
     }
     if (outcome instanceof Promise) {
@@ -69,7 +69,7 @@ export class BodyPipe {
         this.write(piece === null || piece.length === 0 ? [] : [piece], last);
         this.work();
       },
-      (error) => this.x.session.filterFailed(this.x, error),
+      (error) => this.x.filterFailed(error),
     );
   }
 }

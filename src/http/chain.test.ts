@@ -6,11 +6,12 @@ import type { HttpExchange } from "./exchange.ts";
 /** As much of an exchange as a chain touches. */
 function exchange(filters: readonly Filter[]) {
   const told: string[] = [];
-  const session = {
-    filterFailed: (_: unknown, error: Error) => void told.push(`failed ${error.message}`),
-    reportFilter: (_: unknown, error: Error) => void told.push(`reported ${error.message}`),
-  };
-  const x = { stage: "admitting", plan: { chain: buildChain(filters) }, session } as unknown as HttpExchange;
+  const x = {
+    stage: "admitting",
+    plan: { chain: buildChain(filters) },
+    filterFailed: (error: Error) => void told.push(`failed ${error.message}`),
+    reportFilter: (error: Error) => void told.push(`reported ${error.message}`),
+  } as unknown as HttpExchange;
   const then = (_: HttpExchange, reply: Reply | undefined) =>
     void told.push(reply === undefined ? "on" : `reply ${reply.status}`);
   return { x, told, then };

@@ -54,7 +54,7 @@ function runHeads(
     try {
       outcome = filters[i]![hook]!(x);
     } catch (error) {
-      x.session.filterFailed(x, error);
+      x.filterFailed(error);
       return;
     }
     if (outcome === undefined) continue;
@@ -73,7 +73,7 @@ function replyWith(x: HttpExchange, reply: Reply, then: Continue): void {
   try {
     checkReply(reply);
   } catch (error) {
-    x.session.filterFailed(x, error);
+    x.filterFailed(error);
     return;
   }
   then(x, reply);
@@ -93,7 +93,7 @@ function awaitHead(
       if (outcome === undefined) runHeads(x, filters, hook, at + 1, then);
       else replyWith(x, outcome, then);
     },
-    (error) => x.session.filterFailed(x, error),
+    (error) => x.filterFailed(error),
   );
 }
 
@@ -137,7 +137,7 @@ export function runDone(x: HttpExchange): void {
     try {
       done[i]!.done!(x);
     } catch (error) {
-      x.session.reportFilter(x, error);
+      x.reportFilter(error);
     }
   }
 }

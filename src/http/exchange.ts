@@ -1,10 +1,23 @@
-/** One request and its answer: the data. How it moves is in `session.ts` (client's side) and `forward.ts` (upstream's side). */
-import type { Direction, Exchange, Field, Peer, ResponseView } from "../contracts.ts";
-import type { FailureCode } from "../errors.ts";
+/**
+ * One request and its answer, and what becomes of it:
+ *
+ *   dispatch -> filters -> act -> a reply from here, or the forwarder      any failure -> fail -> a reply
+ *
+ * How its bytes move is in `session.ts` (client's side) and `forward.ts` (upstream's side).
+ */
+import type { Direction, Exchange, Peer, Reply, ResponseView } from "../contracts.ts";
+import { type FailureCode, failure } from "../errors.ts";
+import { isLoopback } from "../net/connection.ts";
+import { runRequest, runResponse } from "./chain.ts";
+import type { Waiting } from "./deadlines.ts";
 import { HeadFields } from "./fields.ts";
+import { Forward } from "./forward.ts";
+import { routeFor } from "./match.ts";
 import type { RoutePlan } from "./plan.ts";
+import { reportFailure, reportFilter } from "./reports.ts";
 import type { RequestHead } from "./request-head.ts";
-import type { ResponseHead } from "./response-head.ts";
+import { failureReply, renderReply } from "./respond.ts";
+import { ResponseFields } from "./response-fields.ts";
 import type { Session } from "./session.ts";
 
 /** Where an exchange stands. The answer's head is on its way to the client from `answering` on. */
@@ -36,6 +49,8 @@ export class HttpExchange extends HeadFields implements Exchange {
   /** The answer ends with the connection. */
   closes = false;
   answer: ResponseFields | undefined = undefined;
+  /** Its way to an upstream, while it has one. */
+  forward: Forward | null = null;
   private controller: AbortController | undefined;
   private ownNotes: Map<string, unknown> | undefined;
 
@@ -54,12 +69,6 @@ export class HttpExchange extends HeadFields implements Exchange {
   }
   get listener(): string {
     return this.session.plan.name;
-  }
-  /** Host is known even where its line is not sent on. */
-  override header(name: string): string | undefined {
-    const found = super.header(name);
-    if (found === undefined && name.toLowerCase() === "host") return this.head.authority || undefined;
-    return found;
   }
   get route(): string {
     return this.plan.name;
@@ -96,20 +105,115 @@ export class HttpExchange extends HeadFields implements Exchange {
     return this.controller.signal;
   }
 
-  /** @internal tells who listens that this exchange will not go on */
-  abort(): void {
+  /** Host is known even where its line is not sent on. */
+  override header(name: string): string | undefined {
+    const found = super.header(name);
+    if (found === undefined && name.toLowerCase() === "host") return this.head.authority || undefined;
+    return found;
+  }
+
+  /** Finds its route, and lets the route's filters look at it. */
+  dispatch(): void {
+    const { engine, plan } = this.session;
+    if (engine.overloaded) {
+      this.closes = true;
+      this.fail("overloaded", "memory is short");
+      return;
+    }
+    this.plan = routeFor(this, plan);
+    this.session.startClock();
+    const declared = this.head.contentLength;
+    const most = this.plan.maxBodyBytes;
+    if (most > 0 && declared > most) this.fail("body_too_large", `${declared} bytes are declared; ${most} are allowed`);
+    else if (this.plan.chain.request.length === 0) this.act(undefined);
+    else runRequest(this, act);
+  }
+
+  /** Filters have agreed, or one has answered: do what the route says. */
+  act(reply: Reply | undefined): void {
+    if (this.stage !== "admitting") return;
+    const { action } = this.plan;
+    if (reply !== undefined) this.reply(reply);
+    else if (action.kind === "respond") this.reply(action.reply);
+    else if (action.kind === "refuse") this.fail(action.code, `${this.method} ${this.path}`);
+    else {
+      this.stage = "forwarding";
+      this.forward = new Forward(this, action.pool);
+      this.forward.start();
+    }
+  }
+
+  /** Answers from here: a fixed reply, a filter's, or a failure's. Filters see its head as they see an upstream's. */
+  reply(reply: Reply): void {
+    this.status = reply.status;
+    this.answer = new ResponseFields(reply.status, "", undefined, [...(reply.headers ?? [])]);
+    if (this.responseSeen || this.plan.chain.response.length === 0) {
+      this.sendReply(reply);
+      return;
+    }
+    this.responseSeen = true;
+    const { stage } = this;
+    runResponse(this, (_, instead) => {
+      if (this.stage !== stage) return;
+      if (instead === undefined) this.sendReply(reply);
+      else this.reply(instead);
+    });
+  }
+
+  private sendReply(reply: Reply): void {
+    const { session } = this;
+    this.stage = "answering";
+    this.closes ||= session.leaves || !session.bodyRead;
+    const answer = renderReply(session.engine, reply, this.answer!.headers(), {
+      closes: this.closes,
+      minor: this.head.minor,
+      withoutBody: this.method === "HEAD",
+    });
+    this.bytesOut = answer.body?.length ?? 0;
+    session.sendHead(answer.head, answer.body);
+    session.finish();
+  }
+
+  /** Ends with a failure: an honest answer if none has begun, else a connection visibly broken off. */
+  fail(code: FailureCode, detail: string): void {
+    if (this.stage === "done") return;
+    const { session } = this;
+    this.lose(code, detail);
+    if (this.stage === "answering") {
+      session.breakOff();
+      return;
+    }
+    if (failure(code).closes === true) this.closes = true;
+    const showsDetail = session.trusted || isLoopback(session.peer.address);
+    this.reply(failureReply(code, detail, this.id, this, showsDetail));
+  }
+
+  filterFailed(error: unknown): void {
+    this.reportFilter(error);
+    this.fail("filter_failed", error instanceof Error ? error.message : String(error));
+  }
+
+  reportFilter(error: unknown): void {
+    reportFilter(this.session.engine, this, error);
+  }
+
+  /** Notes a failure, and lets go of the upstream and of who waits. */
+  lose(code: FailureCode, detail: string): void {
+    this.failure = code;
+    this.failureDetail = detail;
     this.controller?.abort();
+    this.forward?.abandon();
+    reportFailure(this.session.engine, this, code, detail);
+  }
+
+  /** For what it waits right now; decides whose fault a timeout is. */
+  get waitsFor(): Waiting {
+    if (this.stage === "admitting") return "filter";
+    if (this.stage === "answering" && this.session.connection.pendingBytes > 0) return "taking";
+    return !this.requestDone && this.forward?.takesBody === true ? "sending" : "upstream";
   }
 }
 
-/** The answer's head as filters see and edit it. */
-export class ResponseFields extends HeadFields implements ResponseView {
-  readonly status: number;
-  readonly reason: string;
-
-  constructor(status: number, reason: string, source: ResponseHead | undefined, list?: Field[]) {
-    super(source, list);
-    this.status = status;
-    this.reason = reason;
-  }
+function act(x: HttpExchange, reply: Reply | undefined): void {
+  x.act(reply);
 }

@@ -12,10 +12,11 @@ import { Attempts } from "./attempts.ts";
 import { type BodyForm, encodeChunk, joined, lastChunk } from "./body.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import { runResponse } from "./chain.ts";
-import { type HttpExchange, ResponseFields } from "./exchange.ts";
+import type { HttpExchange } from "./exchange.ts";
 import { isIdempotent, type Pool } from "./pool.ts";
 import { answerFraming, goesAsItCame } from "./relay.ts";
 import { requestText } from "./request-text.ts";
+import { ResponseFields } from "./response-fields.ts";
 import type { ResponseHead } from "./response-head.ts";
 import type { UpstreamConnection, UpstreamUser } from "./upstream.ts";
 
@@ -52,6 +53,11 @@ export class Forward implements UpstreamUser {
   /** False while the body has to wait: for a connection, for the upstream to read, or for a filter. */
   get takesBody(): boolean {
     return this.connected && !this.upstreamFull && this.requestPipe?.busy !== true;
+  }
+
+  /** Bytes of the request that wait for the upstream to take them. */
+  get heldBytes(): number {
+    return this.up?.connection?.pendingBytes ?? 0;
   }
 
   start(): void {
@@ -196,7 +202,7 @@ export class Forward implements UpstreamUser {
 
   private replace(reply: Reply): void {
     this.abandon();
-    this.x.session.reply(reply);
+    this.x.reply(reply);
   }
 
   /** Sends the head on, and lets the body follow. */
@@ -277,7 +283,7 @@ export class Forward implements UpstreamUser {
       this.retriedStale = true;
       this.connect();
     } else if (this.attempts?.undecided === true && this.x.stage === "forwarding") this.attempts.failed(code, detail);
-    else this.x.session.fail(code, detail);
+    else this.x.fail(code, detail);
   }
 
   /** The exchange is over for another reason: let go of the upstream. */

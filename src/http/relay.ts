@@ -1,8 +1,9 @@
 /** How an answer is framed towards the client, and the head that says so (RFC 9112 section 6). */
 import type { BodyForm } from "./body.ts";
-import { type HttpExchange, ResponseFields } from "./exchange.ts";
+import type { HttpExchange } from "./exchange.ts";
 import { keptFields } from "./head.ts";
 import { connectionLine } from "./respond.ts";
+import { ResponseFields } from "./response-fields.ts";
 import type { ResponseHead } from "./response-head.ts";
 import type { UpstreamConnection } from "./upstream.ts";
 

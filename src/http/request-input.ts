@@ -13,6 +13,11 @@ export class RequestInput {
     return this.bytes === null;
   }
 
+  /** Bytes not looked at yet. */
+  get length(): number {
+    return this.bytes === null ? 0 : this.bytes.length;
+  }
+
   /** True when nothing more belongs to the body of the request at hand. */
   get bodyDone(): boolean {
     return this.reader.done;

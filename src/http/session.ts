@@ -6,23 +6,20 @@
  *
  * Pipelined requests wait in the kernel: the next head is looked at when the answer before it is out.
  */
-import type { Peer, Reply } from "../contracts.ts";
-import { type FailureCode, failure } from "../errors.ts";
-import { type Connection, type ConnectionOwner, isLoopback } from "../net/connection.ts";
+import type { Peer } from "../contracts.ts";
+import type { FailureCode } from "../errors.ts";
+import type { Connection, ConnectionOwner } from "../net/connection.ts";
 import { Timed } from "../net/wheel.ts";
-import { runDone, runRequest, runResponse } from "./chain.ts";
-import { firstDelay, nextDelay, overdue, type Waiting } from "./deadlines.ts";
+import { runDone } from "./chain.ts";
+import { firstDelay, nextDelay, overdue } from "./deadlines.ts";
 import type { Engine } from "./engine.ts";
-import { HttpExchange, ResponseFields } from "./exchange.ts";
-import { Forward } from "./forward.ts";
+import { HttpExchange } from "./exchange.ts";
 import { Refusal } from "./head.ts";
 import { Lingering } from "./lingering.ts";
-import { routeFor } from "./match.ts";
 import type { ListenerPlan } from "./plan.ts";
-import { countOutcome, reportFailure, reportFilter } from "./reports.ts";
+import { countOutcome } from "./reports.ts";
 import { RequestHead } from "./request-head.ts";
 import { RequestInput } from "./request-input.ts";
-import { failureReply, renderReply } from "./respond.ts";
 
 /** The listener's plan of the moment; a reload puts another one here. */
 export interface PlanHolder {
@@ -45,7 +42,6 @@ export class Session extends Timed implements ConnectionOwner {
   private readonly input = new RequestInput();
   private state: State = "reading";
   private x: HttpExchange | null = null;
-  private forward: Forward | null = null;
   private pumping = false;
   private headStarted = false;
   private lastActivity: number;
@@ -80,6 +76,16 @@ export class Session extends Timed implements ConnectionOwner {
     return this.engine.announcing && this.plan.direction === "inbound";
   }
 
+  /** True when nothing of the request at hand is left to read. */
+  get bodyRead(): boolean {
+    return this.input.bodyDone;
+  }
+
+  /** Bytes that wait in this process for either side: bounded, however slow they are. */
+  get heldBytes(): number {
+    return this.connection.pendingBytes + this.input.length + (this.x?.forward?.heldBytes ?? 0);
+  }
+
   /** True while an exchange runs, or the end of an answer waits for the client to take it. */
   get busy(): boolean {
     return this.x !== null || this.connection.pendingBytes > 0;
@@ -88,7 +94,7 @@ export class Session extends Timed implements ConnectionOwner {
   /** Ends the connection now, whatever runs on it. Returns true when an answer was cut. */
   cut(): boolean {
     const { busy } = this;
-    this.fail("stopped", "the time for draining is over");
+    this.x?.fail("stopped", "the time for draining is over");
     if (this.connection.pendingBytes > 0) this.connection.destroy();
     else this.connection.end(); // what the kernel has taken still reaches the client
     return busy;
@@ -126,7 +132,7 @@ export class Session extends Timed implements ConnectionOwner {
     }
     this.headStarted = false;
     if (head instanceof Refusal) this.refuse(head.code, head.detail);
-    else this.dispatch(this.open(head));
+    else this.open(head).dispatch();
     return true;
   }
 
@@ -141,14 +147,14 @@ export class Session extends Timed implements ConnectionOwner {
     const head = new RequestHead();
     head.saysClose = true;
     this.input.clear();
-    this.open(head);
-    this.fail(code, detail);
+    this.open(head).fail(code, detail);
   }
 
   /** Gives the request's body to the forwarder. Returns true when there may be more to do. */
   private readBody(): boolean {
-    const { x, forward, input } = this;
+    const { x, input } = this;
     if (x === null || this.state !== "exchanging") return false;
+    const { forward } = x;
     if (input.bodyDone || forward === null || !forward.takesBody) {
       this.connection.pause(); // the next request, or a body nobody can take yet: it waits in the kernel
       return false;
@@ -158,19 +164,15 @@ export class Session extends Timed implements ConnectionOwner {
     const refusal = bodyFault(x, input.fault);
     if (refusal !== undefined) {
       x.closes = true;
-      this.fail(refusal.code, refusal.detail);
+      x.fail(refusal.code, refusal.detail);
       return false;
     }
     forward.sendBody(pieces, input.bodyDone);
-    this.waitIfFull();
+    // Stop the client before the next data comes, as that may be half a mebibyte.
+    if (x.stage !== "done" && !forward.takesBody) this.connection.pause();
     if (!input.bodyDone && input.empty && this.connection.ended)
       this.clientLeft("the client closed in the middle of its request");
     return true;
-  }
-
-  /** Stops the client before the next data comes, as that may be half a mebibyte. */
-  private waitIfFull(): void {
-    if (this.forward !== null && !this.forward.takesBody) this.connection.pause();
   }
 
   /** The forwarder can take body again. */
@@ -210,33 +212,9 @@ export class Session extends Timed implements ConnectionOwner {
     return usable ? requestId : this.engine.nextId();
   }
 
-  private dispatch(x: HttpExchange): void {
-    if (this.engine.overloaded) {
-      x.closes = true;
-      this.fail("overloaded", "memory is short");
-      return;
-    }
-    x.plan = routeFor(x, this.plan);
-    this.engine.wheel.set(this, firstDelay(x.plan.timeouts));
-    const declared = x.head.contentLength;
-    const most = x.plan.maxBodyBytes;
-    if (most > 0 && declared > most) this.fail("body_too_large", `${declared} bytes are declared; ${most} are allowed`);
-    else if (x.plan.chain.request.length === 0) act(x, undefined);
-    else runRequest(x, act);
-  }
-
-  /** Filters have agreed: do what the route says. */
-  act(x: HttpExchange, reply: Reply | undefined): void {
-    if (x !== this.x) return;
-    const { action } = x.plan;
-    if (reply !== undefined) this.reply(reply);
-    else if (action.kind === "respond") this.reply(action.reply);
-    else if (action.kind === "refuse") this.fail(action.code, `${x.method} ${x.path}`);
-    else {
-      x.stage = "forwarding";
-      this.forward = new Forward(x, action.pool);
-      this.forward.start();
-    }
+  /** The exchange has found its route, whose limits of time hold from now on. */
+  startClock(): void {
+    this.engine.wheel.set(this, firstDelay(this.x!.plan.timeouts));
   }
 
   // -------------------------------------------------------------------------------------------
@@ -257,84 +235,23 @@ export class Session extends Timed implements ConnectionOwner {
 
   onDrain(): void {
     this.lastActivity = this.engine.wheel.now;
-    if (this.forward !== null) this.forward.onClientDrain();
+    if (this.x !== null) this.x.forward?.onClientDrain();
     else if (this.state === "reading") {
       this.connection.resume();
       this.pump();
     }
   }
 
-  /** Answers from here: a fixed reply, a filter's, or a failure's. Filters see its head as they see an upstream's. */
-  reply(reply: Reply): void {
-    const x = this.x!;
-    x.status = reply.status;
-    x.answer = new ResponseFields(reply.status, "", undefined, [...(reply.headers ?? [])]);
-    if (x.responseSeen || x.plan.chain.response.length === 0) {
-      this.sendReply(x, reply);
-      return;
-    }
-    x.responseSeen = true;
-    runResponse(x, (_, instead) => {
-      if (x !== this.x) return;
-      if (instead === undefined) this.sendReply(x, reply);
-      else this.reply(instead);
-    });
-  }
-
-  private sendReply(x: HttpExchange, reply: Reply): void {
-    x.stage = "answering";
-    x.closes ||= this.leaves || !this.input.bodyDone;
-    const answer = renderReply(this.engine, reply, x.answer!.headers(), {
-      closes: x.closes,
-      minor: x.head.minor,
-      withoutBody: x.method === "HEAD",
-    });
-    x.bytesOut = answer.body?.length ?? 0;
-    this.sendHead(answer.head, answer.body);
-    this.finish();
-  }
-
-  /** Ends the exchange with a failure: an honest answer if none has begun, else a connection visibly broken off. */
-  fail(code: FailureCode, detail: string): void {
-    const { x } = this;
-    if (x === null || x.stage === "done") return;
-    this.lose(x, code, detail);
-    if (x.stage === "answering") {
-      this.breakOff();
-      return;
-    }
-    if (failure(code).closes === true) x.closes = true;
-    const showsDetail = this.trusted || isLoopback(this.peer.address);
-    this.reply(failureReply(code, detail, x.id, x, showsDetail));
-  }
-
-  filterFailed(x: HttpExchange, error: unknown): void {
-    this.reportFilter(x, error);
-    if (x === this.x) this.fail("filter_failed", error instanceof Error ? error.message : String(error));
-  }
-
-  reportFilter(x: HttpExchange, error: unknown): void {
-    reportFilter(this.engine, x, error);
-  }
-
-  private lose(x: HttpExchange, code: FailureCode, detail: string): void {
-    x.failure = code;
-    x.failureDetail = detail;
-    x.abort();
-    this.forward?.abandon();
-    reportFailure(this.engine, x, code, detail);
-  }
-
   /** Ends an exchange whose answer nobody will see. */
   private clientLeft(detail: string): void {
     const x = this.x!;
     if (x.status === 0) x.status = 499;
-    this.lose(x, "client_closed", detail);
+    x.lose("client_closed", detail);
     this.breakOff();
   }
 
   /** Ends the exchange without the rest of its answer, and the connection with a reset, which calls `onClose` at once. */
-  private breakOff(): void {
+  breakOff(): void {
     this.state = "closed";
     this.finish();
     this.connection.destroy();
@@ -346,7 +263,7 @@ export class Session extends Timed implements ConnectionOwner {
     const { engine, input } = this;
     const unread = !input.bodyDone;
     this.x = null;
-    this.forward = null;
+    x.forward = null;
     input.endBody();
     x.stage = "done";
     x.durationMs = engine.thread.clock.now() - x.startedAt;
@@ -422,15 +339,9 @@ export class Session extends Timed implements ConnectionOwner {
 
   private onExchangeDeadline(x: HttpExchange, now: number): void {
     const quietMs = now - this.lastActivity;
-    const over = overdue(x, now, quietMs, this.waitsFor(x));
-    if (over !== undefined) this.fail(over.code, over.detail);
+    const over = overdue(x, now, quietMs, x.waitsFor);
+    if (over !== undefined) x.fail(over.code, over.detail);
     else this.engine.wheel.set(this, nextDelay(x, now, quietMs));
-  }
-
-  private waitsFor(x: HttpExchange): Waiting {
-    if (x.stage === "admitting") return "filter";
-    if (x.stage === "answering" && this.connection.pendingBytes > 0) return "taking";
-    return !x.requestDone && this.forward?.takesBody === true ? "sending" : "upstream";
   }
 }
 
@@ -439,8 +350,4 @@ function bodyFault(x: HttpExchange, fault: string | undefined): { code: FailureC
   const most = x.plan.maxBodyBytes;
   if (most > 0 && x.bytesIn > most) return { code: "body_too_large", detail: `more than ${most} bytes arrived` };
   return fault === undefined ? undefined : { code: "bad_chunk", detail: fault };
-}
-
-function act(x: HttpExchange, reply: Reply | undefined): void {
-  x.session.act(x, reply);
 }

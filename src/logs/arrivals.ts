@@ -7,35 +7,25 @@
  */
 import { closeSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import type { LogInputContext } from "../contracts.ts";
 import { holdsContent } from "./content.ts";
-import type { FollowedFile } from "./followed-file.ts";
+import type { Following } from "./following.ts";
 import { type Births, keyOf, type Stamp } from "./identity.ts";
-import type { Ledger, Row } from "./ledger.ts";
+import type { Row } from "./ledger.ts";
 import { byAge, cameAfter, isRotatedName, listFiles, openToRead, type Spot } from "./siblings.ts";
 import type { Found } from "./survey.ts";
-import type { Suspects } from "./suspects.ts";
 
 export interface Arrival extends Spot {
   /** Path of the stream it belongs to. */
   readonly origin: string;
 }
 
-export interface Known {
-  readonly context: LogInputContext;
-  readonly files: ReadonlyMap<string, FollowedFile>;
-  readonly ledger: Ledger;
-  readonly births: Births;
-  readonly suspects: Suspects;
-}
-
 /** The folders that one look needs, each listed once. */
 export class Listings {
-  private readonly known: Known;
+  private readonly known: Following;
   private readonly all = new Map<string, readonly Spot[]>();
   private readonly strangers = new Map<string, readonly Spot[]>();
 
-  constructor(known: Known) {
+  constructor(known: Following) {
     this.known = known;
   }
 
@@ -54,7 +44,7 @@ export class Listings {
 }
 
 /** Files that rotation took away from a stream's path before they were seen there. */
-export function missedAt(origin: string, known: Known, listings = new Listings(known)): Arrival[] {
+export function missedAt(origin: string, known: Following, listings = new Listings(known)): Arrival[] {
   const base = basename(origin);
   const spots = listings
     .unknownIn(dirname(origin))
@@ -65,14 +55,14 @@ export function missedAt(origin: string, known: Known, listings = new Listings(k
 }
 
 /** True when the file is followed, or holds a content that all our outputs have begun with. */
-export function isKnown(spot: Spot, known: Known): boolean {
+export function isKnown(spot: Spot, known: Following): boolean {
   if (known.files.has(keyOf(spot.stamp))) return true;
   const row = rememberedAt(spot, known);
   return row !== undefined && known.context.lanes.every((lane) => row.cursors.has(lane.output));
 }
 
 /** The row for the file's inode, unless the inode has been used again. */
-export function rememberedAt({ path, stamp }: Spot, { ledger, births }: Known): Row | undefined {
+export function rememberedAt({ path, stamp }: Spot, { ledger, births }: Following): Row | undefined {
   const row = ledger.find(stamp);
   if (row === undefined || births.differ(stamp, row) || stamp.size < row.head.length) return undefined;
   return isHolding(path, row, stamp, births) ? row : undefined;
@@ -91,7 +81,7 @@ function isHolding(path: string, row: Row, stamp: Stamp, births: Births): boolea
 }
 
 /** Files matched now that nobody follows, each under the stream it was rotated from if that one is new as well. */
-export function groupFresh(fresh: readonly Found[], known: Known): Arrival[] {
+export function groupFresh(fresh: readonly Found[], known: Following): Arrival[] {
   const livePaths = fresh.map(({ paths }) => paths[0]!);
   return fresh.map(({ paths, stamp }) => {
     const path = paths[0]!;

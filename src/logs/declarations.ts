@@ -23,6 +23,10 @@ export const logEvents = {
     level: "debug",
     text: "{input}: {path} was truncated or written anew; it is read from its beginning",
   },
+  log_file_rewritten_often: {
+    level: "warn",
+    text: "{input}: the beginning of {path} changes again and again; only what is appended to it is read",
+  },
   log_bytes_lost: { level: "error", text: "{input}: {bytes} bytes of {path} are lost ({reason})" },
   log_input_failed: { level: "error", text: "{input}: reading failed unexpectedly: {error}; it is tried again" },
   log_output_failing: { level: "warn", text: "output {output} takes no lines: {reason}; reading waits for it" },

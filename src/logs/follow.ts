@@ -8,17 +8,17 @@
  */
 import type { Block, LogInput, LogInputContext, LogSourceState } from "../contracts.ts";
 import { type Arrival, distinct, groupFresh, inOrder, Listings, locate, missedAt } from "./arrivals.ts";
-import { FileBlock, ReadBuffers } from "./file-block.ts";
-import { FollowCounters } from "./follow-counters.ts";
+import { FileBlock } from "./file-block.ts";
 import type { FollowedFile } from "./followed-file.ts";
+import { type Following, followingOf } from "./following.ts";
 import { Exclusion, Glob } from "./glob.ts";
-import { Births, keyOf } from "./identity.ts";
-import { Ledger } from "./ledger.ts";
-import { type Following, followArrival, followMissed, followReplaced, spotNow } from "./opening.ts";
+import { keyOf } from "./identity.ts";
+import { followArrival, followMissed, followReplaced, spotNow } from "./opening.ts";
 import { Recollection } from "./recollection.ts";
 import { Retirement } from "./retirement.ts";
-import { type Seen, Survey } from "./survey.ts";
-import { Suspects } from "./suspects.ts";
+import { Rewrites } from "./rewrites.ts";
+import type { Seen } from "./survey.ts";
+import type { Suspects } from "./suspects.ts";
 
 export interface FollowOptions {
   /** Absolute patterns. */
@@ -31,6 +31,9 @@ export interface FollowOptions {
 
 const surveyIntervalMs = 1_000;
 const surveysPerPruning = 600;
+/** With more files than this, one that was quiet for so long is left to the survey, which wakes it when it has grown. */
+const mostProbedFiles = 64;
+const sleepyMs = 10_000;
 /** Longest turn of the thread, before others get theirs. */
 const turnMs = 10;
 /** Read buffers are let go after this time without a line. */
@@ -38,12 +41,11 @@ const idleMs = 2_000;
 
 export class Follower implements LogInput {
   private readonly options: FollowOptions;
-  private readonly globs: readonly Glob[];
-  private readonly exclusion: Exclusion;
   private readonly following: Following;
   private readonly retirement: Retirement;
   private readonly suspects: Suspects;
   private readonly recollection: Recollection;
+  private readonly rewrites: Rewrites;
   private order: FollowedFile[] = [];
   private nextFile = 0;
   private nextSurveyAt = Number.NEGATIVE_INFINITY;
@@ -53,14 +55,12 @@ export class Follower implements LogInput {
 
   constructor(options: FollowOptions, context: LogInputContext) {
     this.options = options;
-    this.globs = options.paths.map((path) => new Glob(path));
-    this.exclusion = new Exclusion(options.exclude);
-    const ledger = context.checkpoint.section("files", (saved) => new Ledger(context.clock, saved));
-    this.following = followingOf(context, ledger, this.globs, this.exclusion);
+    const globs = options.paths.map((path) => new Glob(path));
+    this.following = followingOf(context, globs, new Exclusion(options.exclude));
     this.retirement = new Retirement(this.following);
     this.suspects = this.following.suspects;
-    const isOurs = (path: string) => this.globs.some((glob) => glob.matches(path)) && !this.exclusion.takes(path);
-    this.recollection = new Recollection(this.following, isOurs);
+    this.recollection = new Recollection(this.following);
+    this.rewrites = new Rewrites(this.following);
     this.lastReadAt = context.clock.now();
   }
 
@@ -98,13 +98,13 @@ export class Follower implements LogInput {
   }
 
   finish(): void {
-    for (const file of this.following.files.values()) file.offerLastLine(file.status !== "live");
+    for (const file of this.following.files.values()) file.offerLastLine(file.isFinal);
     this.following.context.checkpoint.touch(0);
   }
 
   state(): LogSourceState[] {
-    const parked = [...this.retirement.parked.values()].map(({ file }) => ({ ...file.describe(), state: "idle" }));
-    return [...[...this.following.files.values()].map((file) => file.describe()), ...parked];
+    const open = [...this.following.files.values()].map((file) => stateOf(file, file.trouble ?? file.status));
+    return [...open, ...[...this.retirement.parked.values()].map(({ file }) => stateOf(file, "idle"))];
   }
 
   close(): void {
@@ -126,7 +126,7 @@ export class Follower implements LogInput {
     for (const file of before) this.update(file, seen, listings);
     // Before anything unknown is looked at: it may be the copy that was made before a truncation.
     for (const file of before) {
-      if (file.isReplaced()) followReplaced(this.following, file);
+      if (file.isReplaced()) this.replace(file, now);
       else if (file.begins()) this.followBefore(file);
     }
     const isComplete = this.follow(this.arrivals(seen, listings), before);
@@ -226,8 +226,13 @@ export class Follower implements LogInput {
   /** Paths that were a name for a day, as with a date in it, must not be remembered for ever. */
   private forgetStreams(seen: Seen): void {
     const { streams, ledger } = this.following;
+    this.rewrites.prune(this.following.context.clock.now());
     const origins = new Set([...ledger.rows.values()].map((row) => row.origin));
     for (const path of streams.keys()) if (!seen.byPath.has(path) && !origins.has(path)) streams.delete(path);
+  }
+
+  private replace(file: FollowedFile, now: number): void {
+    if (!this.rewrites.isHabit(file, now)) followReplaced(this.following, file);
   }
 
   private lookAgain(): void {
@@ -267,12 +272,14 @@ export class Follower implements LogInput {
     const troubled = file.trouble;
     const result = file.turn(now);
     if (result === "more") this.lastReadAt = now;
+    const isSleepy = result === "end" && this.order.length > mostProbedFiles && now - file.grewAt > sleepyMs;
+    if (isSleepy && file.status === "live") file.nextLookAt = Number.POSITIVE_INFINITY;
     if (result === "failed" && file.trouble !== troubled) {
       const { parts, context } = this.following;
       context.emit("log_path_unreadable", { input: parts.input, path: file.path, error: file.trouble });
     }
     if (result === "replaced") {
-      followReplaced(this.following, file);
+      this.replace(file, now);
       this.reorder();
     }
     if (result === "begun") {
@@ -283,19 +290,9 @@ export class Follower implements LogInput {
   }
 }
 
-function followingOf(
-  context: LogInputContext,
-  ledger: Ledger,
-  globs: readonly Glob[],
-  exclusion: Exclusion,
-): Following {
-  const births = new Births();
-  const parts = {
-    input: context.name,
-    buffers: new ReadBuffers(),
-    counters: new FollowCounters(context.metrics, context.name),
-  };
-  const survey = new Survey({ input: context.name, globs, exclusion, births, emit: context.emit });
-  const suspects = new Suspects(births);
-  return { context, ledger, births, suspects, survey, parts, files: new Map(), streams: new Map() };
+function stateOf({ id, input, path, knownSize, readers }: FollowedFile, state: string): LogSourceState {
+  const outputs = readers.map(({ lane, cursor }) => {
+    return [lane.output, { readBytes: cursor.read, acknowledgedBytes: cursor.acknowledged }] as const;
+  });
+  return { id, input, path, state, sizeBytes: knownSize, outputs: Object.fromEntries(outputs) };
 }

@@ -10,11 +10,12 @@
  * An unfinished line is not kept in memory; it is read again when it has grown.
  */
 import { closeSync, fstatSync } from "node:fs";
-import type { Lane, LogSource, LogSourceState } from "../contracts.ts";
+import type { Lane, LogSource } from "../contracts.ts";
 import type { Cursor } from "./cursor.ts";
 import type { FileBlock, ReadBuffers } from "./file-block.ts";
 import type { FollowCounters } from "./follow-counters.ts";
-import { headBytes, keyOf, printOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
+import { beginsAsKnown, learnHead } from "./head.ts";
+import { headBytes, keyOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
 import { isLastLine, searchLongLine, takeRemainder } from "./long-line.ts";
 import { takeWholeLines } from "./whole-lines.ts";
@@ -64,6 +65,8 @@ export class FollowedFile implements LogSource {
   /** Error code of the last read, when it failed. */
   trouble: string | undefined;
   open = true;
+  /** True when its last line has no newline and may get one yet, but the next file should not wait for that. */
+  yields = false;
   /** True while outputs are full: there is something to read, but nobody to take it. */
   blocked = false;
   private size: number;
@@ -71,6 +74,8 @@ export class FollowedFile implements LogSource {
   private isUnchanged = false;
   private waitMs = shortestWaitMs;
   private hasGrown = false;
+  /** True when the file was read to its end: what is there now may be another content with the same tail. */
+  private isDoubtful = false;
 
   constructor(row: Row, fd: number, readers: readonly Reader[], parts: FollowedFileParts, now: number) {
     this.row = row;
@@ -132,15 +137,24 @@ export class FollowedFile implements LogSource {
   isReplaced(): boolean {
     if (this.isUnchanged) return false;
     const { read, tail } = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a)).cursor;
-    const known = read === 0 ? this.row.headBytes : tail;
-    const found = read === 0 ? readAt(this.fd, 0, known?.length ?? 0) : readTail(this.fd, read);
-    return known !== undefined && Buffer.compare(found, known) !== 0;
+    if (tail !== undefined && Buffer.compare(readTail(this.fd, read), tail) !== 0) return true;
+    return !beginsAsKnown(this.row, this.fd);
+  }
+
+  /**
+   * The tail alone may deceive: lines that are all alike end alike at any place. After a pause the beginning is
+   * compared as well; that costs a microsecond, so not while the file is read without pause.
+   */
+  doubt(): "replaced" | undefined {
+    if (!this.isDoubtful) return undefined;
+    this.isDoubtful = false;
+    return beginsAsKnown(this.row, this.fd) ? undefined : "replaced";
   }
 
   /** True, once, when the file was empty so far and is not any more. From then on it is known by its beginning. */
   begins(): boolean {
     if (this.row.headBytes?.length !== 0 || this.isUnchanged) return false;
-    this.learnHead(0, readAt(this.fd, 0, headBytes));
+    learnHead(this.row, 0, readAt(this.fd, 0, headBytes));
     return this.row.headBytes.length > 0;
   }
 
@@ -163,6 +177,11 @@ export class FollowedFile implements LogSource {
     this.row.size = stamp.size;
     this.row.mtimeMs = stamp.mtimeMs;
     return stamp;
+  }
+
+  /** True when nothing more is expected: what has no newline at its end will not get one. */
+  get isFinal(): boolean {
+    return this.status === "deleted" || (this.status === "rotated" && !this.row.isGuessed);
   }
 
   /** True when every output was offered all there is, an unfinished last line too. */
@@ -190,21 +209,6 @@ export class FollowedFile implements LogSource {
     }
   }
 
-  describe(): LogSourceState {
-    const outputs = this.readers.map(({ lane, cursor }) => {
-      return [lane.output, { readBytes: cursor.read, acknowledgedBytes: cursor.acknowledged }] as const;
-    });
-    const state = this.trouble ?? this.status;
-    return {
-      id: this.id,
-      input: this.input,
-      path: this.path,
-      state,
-      sizeBytes: this.size,
-      outputs: Object.fromEntries(outputs),
-    };
-  }
-
   close(): void {
     if (!this.open) return;
     this.open = false;
@@ -224,7 +228,7 @@ export class FollowedFile implements LogSource {
     const { cursor } = group[0]!;
     const taken = cursor.scanned > cursor.read ? searchLongLine(this, cursor) : takeWholeLines(this, cursor);
     if (typeof taken !== "object") return taken;
-    this.learnHead(cursor.read, taken.block.bytes);
+    learnHead(this.row, cursor.read, taken.block.bytes);
     const length = taken.block.end - cursor.read;
     for (const reader of group) reader.cursor.advance(taken.block.end, taken.tail);
     this.offer(taken.block, group);
@@ -243,7 +247,8 @@ export class FollowedFile implements LogSource {
   private isTurnOf(output: string): boolean {
     const before = this.previous;
     if (before === undefined) return true;
-    if (before.open && before.trouble === undefined && !before.isDoneFor(output)) return false;
+    const isOver = !before.open || before.trouble !== undefined || before.yields;
+    if (!isOver && !before.isDoneFor(output)) return false;
     if (!before.open || before.exhausted) this.previous = undefined;
     return true;
   }
@@ -277,22 +282,13 @@ export class FollowedFile implements LogSource {
     this.hasGrown = true;
   }
 
-  /**
-   * Extends what is known of the beginning by bytes that were read at `start`. It is taken from them, not from the file
-   * again: that may hold another content by then.
-   */
-  learnHead(start: number, bytes: Uint8Array): void {
-    const known = this.row.headBytes;
-    if (known === undefined || known.length >= headBytes) return;
-    const more = bytes.subarray(known.length - start, headBytes - start);
-    if (start > known.length || more.length === 0) return;
-    this.row.headBytes = Buffer.concat([known, more]);
-    this.row.head = printOf(this.row.headBytes);
-  }
-
   private plan(now: number, result: TurnResult, grew: boolean): void {
-    if (grew) this.grewAt = now;
+    if (grew) {
+      this.grewAt = now;
+      this.yields = false;
+    }
     this.blocked = result === "full";
+    if (result === "end") this.isDoubtful = true;
     if (grew || (result !== "end" && result !== "failed")) this.hurry();
     else {
       this.nextLookAt = now + this.waitMs;

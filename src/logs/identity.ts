@@ -89,7 +89,8 @@ export function readAt(fd: number, offset: number, length: number): Uint8Array {
     if (n === 0) break;
     got += n;
   }
-  return bytes.subarray(0, got);
+  // What is kept of it must not keep the rest.
+  return got === length ? bytes : bytes.slice(0, got);
 }
 
 /** The bytes before a position that tell whether it still means the same. */

@@ -35,6 +35,8 @@ export interface Row {
   /** What we know of its beginning. `bytes` is missing after a restart, until the file was verified. */
   head: Print;
   headBytes: Uint8Array | undefined;
+  /** True when only its name says that it was rotated, and a pattern matches it: it may as well be a log of its own. */
+  isGuessed: boolean;
   /** Wall time at which nothing of it was left to read, or it could not be found; undefined while it is followed. */
   endedAt: number | undefined;
   readonly cursors: Map<string, Cursor>;
@@ -52,6 +54,7 @@ interface SavedRow {
   mtime: number;
   head: Print;
   ended?: number;
+  guessed?: true;
   outputs: Record<string, ReturnType<Cursor["save"]>>;
 }
 
@@ -82,7 +85,17 @@ export class Ledger implements CheckpointSection {
   add(id: string, origin: string, path: string, stamp: Stamp): Row {
     const { dev, ino, birthNs, size, mtimeMs } = stamp;
     const head = { length: 0, hash: "" };
-    const known = { dev, ino, birthNs, size, mtimeMs, head, headBytes: new Uint8Array(), endedAt: undefined };
+    const known = {
+      dev,
+      ino,
+      birthNs,
+      size,
+      mtimeMs,
+      head,
+      headBytes: new Uint8Array(),
+      endedAt: undefined,
+      isGuessed: false,
+    };
     const row: Row = { id, origin, path, ...known, cursors: new Map() };
     this.put(row);
     return row;
@@ -90,6 +103,8 @@ export class Ledger implements CheckpointSection {
 
   /** The content is found in another file now: a copy, or the same file after its device was renumbered. */
   move(row: Row, path: string, stamp: Stamp): void {
+    const holder = this.find(stamp);
+    if (holder !== undefined && holder !== row) this.supersede(holder);
     if (this.find(row) === row) this.byKey.delete(keyOf(row));
     row.path = path;
     row.dev = stamp.dev;
@@ -172,6 +187,7 @@ function savedRow(row: Row): SavedRow {
     mtime: row.mtimeMs,
     head: row.head,
     ...(row.endedAt === undefined ? {} : { ended: row.endedAt }),
+    ...(row.isGuessed ? { guessed: true as const } : {}),
     outputs,
   };
 }
@@ -189,6 +205,7 @@ function revive(saved: SavedRow): Row {
     mtimeMs: saved.mtime,
     head: saved.head,
     headBytes: undefined,
+    isGuessed: saved.guessed ?? false,
     endedAt: saved.ended,
     cursors: new Map(cursors),
   };

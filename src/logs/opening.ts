@@ -4,31 +4,22 @@
  */
 import { closeSync, fstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { LogInputContext } from "../contracts.ts";
-import { type Arrival, isKnown, type Known, Listings, locate, missedAt } from "./arrivals.ts";
+import { type Arrival, isKnown, Listings, locate, missedAt } from "./arrivals.ts";
 import { holdsContent, lastLineEnd, refresh } from "./content.ts";
 import { Cursor } from "./cursor.ts";
-import { FollowedFile, type FollowedFileParts, type Reader } from "./followed-file.ts";
-import { headBytes, keyOf, printOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
+import { FollowedFile, type Reader } from "./followed-file.ts";
+import type { Following } from "./following.ts";
+import { setHead } from "./head.ts";
+import { headBytes, keyOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
 import { byAge, findCopy, findShorterCopy, listFiles, openToRead, type Spot } from "./siblings.ts";
 import { Stream } from "./stream.ts";
-import type { Survey } from "./survey.ts";
-
-/** All that one input follows. */
-export interface Following extends Known {
-  readonly context: LogInputContext;
-  readonly files: Map<string, FollowedFile>;
-  readonly streams: Map<string, Stream>;
-  readonly survey: Survey;
-  readonly parts: FollowedFileParts;
-}
 
 /** An open file that nobody follows yet. */
 interface Opened {
   readonly fd: number;
   readonly stamp: Stamp;
-  /** How it began when it was opened. */
+  /** How it began when it was opened: known from now on, a truncation is noticed even before the first line was read. */
   readonly head: Uint8Array;
   readonly path: string;
   readonly origin: string;
@@ -39,27 +30,31 @@ interface Opened {
  * path by now: then whatever else was found at the same time cannot be relied on either.
  */
 export function followArrival(following: Following, arrival: Arrival, atEnd = false): boolean {
-  const { path, origin } = arrival;
   if (following.files.has(keyOf(arrival.stamp))) return true;
-  let fd: number;
+  let opened: Opened | undefined;
   try {
-    fd = openToRead(path);
+    opened = openIfSame(arrival);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "EIO";
-    if (code !== "ENOENT") following.survey.unopened(path, code);
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    if (code !== "ENOENT") following.survey.unopened(arrival.path, code);
     return code !== "ENOENT";
   }
-  following.survey.opened(path);
-  // A folder was changed after it was made, so it tells whether its device keeps times of birth.
-  const folder = statSync(dirname(path), { bigint: true, throwIfNoEntry: false });
-  if (folder !== undefined) following.births.learn(folder);
-  const stamp = stampOf(fstatSync(fd, { bigint: true }));
-  if (keyOf(stamp) !== keyOf(arrival.stamp)) {
+  following.survey.opened(arrival.path);
+  if (opened !== undefined) followOpened(following, opened, atEnd);
+  return opened !== undefined;
+}
+
+function openIfSame({ path, origin, stamp: wanted }: Arrival): Opened | undefined {
+  const fd = openToRead(path);
+  try {
+    const stamp = stampOf(fstatSync(fd, { bigint: true }));
+    if (keyOf(stamp) === keyOf(wanted)) return { fd, stamp, path, origin, head: readAt(fd, 0, headBytes) };
+  } catch (error) {
     closeSync(fd);
-    return false;
+    throw error;
   }
-  followOpened(following, { fd, stamp, path, origin, head: readAt(fd, 0, headBytes) }, atEnd);
-  return true;
+  closeSync(fd);
+  return undefined;
 }
 
 /** The content of a followed file was replaced in place: follows what it holds now, and the old content elsewhere. */
@@ -88,11 +83,15 @@ function followMoved(following: Following, { path, origin }: Row): void {
 function followOpened(following: Following, opened: Opened, atEnd: boolean): void {
   const { ledger, births, streams } = following;
   const { fd, stamp, path, origin } = opened;
+  // A folder was changed after it was made, so it tells whether its device keeps times of birth.
+  const folder = statSync(dirname(path), { bigint: true, throwIfNoEntry: false });
+  if (folder !== undefined) births.learn(folder);
   const known = ledger.find(stamp) ?? ledger.findMoved(stamp);
   const isSame = known !== undefined && holdsContent(known, fd, stamp, births);
   if (known !== undefined && !isSame) leaveKnown(following, known, opened);
   const row = isSame ? resume(following, known, opened) : ledger.add(newId(following), origin, path, stamp);
   if (!isSame) setHead(row, opened.head);
+  if (!isSame) row.isGuessed = path !== origin && following.matches(path);
   const file = makeFile(following, row, fd);
   if (file === undefined) return;
   if (atEnd && !isSame) skipToEnd(file, stamp.size);
@@ -213,11 +212,6 @@ function makeFile(following: Following, row: Row, fd: number): FollowedFile | un
 function skipToEnd(file: FollowedFile, size: number): void {
   const position = lastLineEnd(file.fd, size);
   for (const { cursor } of file.readers) cursor.startAt(position, readTail(file.fd, position));
-}
-
-function setHead(row: Row, head: Uint8Array): void {
-  row.headBytes = head;
-  row.head = printOf(head);
 }
 
 /** 64 random bits. */

@@ -1,8 +1,8 @@
 /** What the ledger remembers of files from before a restart, until each was found again or is known to be gone. */
 import { type Arrival, type Listings, locate } from "./arrivals.ts";
+import type { Following } from "./following.ts";
 import { keyOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
-import type { Following } from "./opening.ts";
 import { Stream } from "./stream.ts";
 import type { Seen } from "./survey.ts";
 
@@ -11,14 +11,11 @@ const looksUntilVanished = 3;
 
 export class Recollection {
   private readonly following: Following;
-  private readonly isOurs: (path: string) => boolean;
   /** Rows whose files were not found yet, and how often they were looked for. */
   private sought = new Map<Row, number>();
 
-  /** `isOurs` tells whether a pattern matches the path. */
-  constructor(following: Following, isOurs: (path: string) => boolean) {
+  constructor(following: Following) {
     this.following = following;
-    this.isOurs = isOurs;
   }
 
   /** True when nothing was ever read for these patterns. */
@@ -46,12 +43,16 @@ export class Recollection {
   }
 
   private rows(): Row[] {
-    return [...this.following.ledger.rows.values()].filter((row) => this.isOurs(row.origin));
+    return [...this.following.ledger.rows.values()].filter((row) => this.following.matches(row.origin));
   }
 
+  /** Found, or found to be replaced: the inode alone may belong to another file by now. */
   private isFound(row: Row, seen: Seen): boolean {
-    const key = keyOf(row);
-    return row.endedAt !== undefined || seen.byKey.has(key) || this.following.files.has(key);
+    if (row.endedAt !== undefined) return true;
+    const file = this.following.files.get(keyOf(row));
+    if (file !== undefined) return file.row === row;
+    const found = seen.byKey.get(keyOf(row));
+    return found !== undefined && !this.following.births.differ(found.stamp, row);
   }
 
   private notFound(row: Row, looks: number): void {

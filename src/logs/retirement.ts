@@ -4,8 +4,8 @@
  * together hold too much disk are given up, oldest first, and counted.
  */
 import type { FollowedFile } from "./followed-file.ts";
+import type { Following } from "./following.ts";
 import type { Stamp } from "./identity.ts";
-import type { Following } from "./opening.ts";
 
 /** Quiet time after which a file without a name is done, and one that was renamed. */
 const deletedQuietMs = 1_000;
@@ -75,7 +75,9 @@ export class Retirement {
     const next = this.following.streams.get(file.row.origin)?.successor(file);
     const isSucceeded = next !== undefined && next.knownSize > 0;
     const neededMs = isSucceeded ? succeededQuietMs : unsucceededQuietMs;
-    if (now - file.grewAt >= neededMs) file.offerLastLine(true);
+    if (now - file.grewAt < neededMs) return;
+    if (file.isFinal) file.offerLastLine(true);
+    else file.yields = true;
   }
 
   private finish(file: FollowedFile): void {

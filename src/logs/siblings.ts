@@ -27,11 +27,16 @@ export interface Spot {
 }
 
 /** What rotation puts into a name: `.1`, `-20240131`, `.2024-01-31T10:00`, `.old`, `~`. Compressed files have more. */
-const rotationMark = /^(?:[-._]?\d[\d\-._:TZ]*|[-._](?:old|bak|backup|prev|previous|orig|save|copy|last)|~)$/i;
+const rotationMark = /^(?:[-._]\d[\d\-._:TZ]*|[-._](?:old|bak|backup|prev|previous|orig|save|copy|last)|~)$/i;
 
 /** True when `name` is what rotation makes of `base`: `app.log.1` or `app-2024-01-31.log` of `app.log`. */
 export function isRotatedName(name: string, base: string): boolean {
-  return rotationMark.test(addition(name, base) ?? "");
+  return rotationMark.test(addition(name, base) ?? "") || isCounted(name, base);
+}
+
+/** `app.log1` of `app.log`; but `app-12` is no rotated `app-1`. */
+function isCounted(name: string, base: string): boolean {
+  return name.startsWith(base) && /^\d+$/.test(name.slice(base.length)) && !/\d$/.test(base);
 }
 
 /** True when `name` is `base` with anything added, as a copy of it would be called. */

@@ -3,6 +3,7 @@ import { readSync } from "node:fs";
 import type { Cursor } from "./cursor.ts";
 import { blockOf, readBytes } from "./file-block.ts";
 import type { FollowedFile, NoBytes } from "./followed-file.ts";
+import { learnHead } from "./head.ts";
 import { headBytes, readTail, sameBeginning } from "./identity.ts";
 import { lineEnd, type Taken } from "./long-line.ts";
 
@@ -34,14 +35,15 @@ function readNew(file: FollowedFile, cursor: Cursor, buffer: Buffer): { from: nu
   if (got < 0 || Buffer.compare(buffer.subarray(0, from), tail) !== 0) return "replaced";
   file.noteSize(cursor.read + got);
   if (got === 0) return "end";
-  return (cursor.read === 0 ? beginning(file, buffer.subarray(0, got)) : undefined) ?? { from, got };
+  const fault = cursor.read === 0 ? beginning(file, buffer.subarray(0, got)) : file.doubt();
+  return fault ?? { from, got };
 }
 
 /** Compares the first bytes with what is known of them. */
 function beginning(file: FollowedFile, bytes: Uint8Array): NoBytes | undefined {
   const known = file.row.headBytes ?? bytes;
   if (bytes.length < known.length || !sameBeginning(known, bytes)) return "replaced";
-  file.learnHead(0, bytes);
+  learnHead(file.row, 0, bytes);
   return known.length === 0 ? "begun" : undefined;
 }
 
@@ -57,7 +59,7 @@ function skipNulls(file: FollowedFile, cursor: Cursor, bytes: Uint8Array): numbe
   const text = bytes.findIndex((byte) => byte !== 0);
   const count = text < 0 ? bytes.length : text;
   file.parts.counters.nulls.add(count);
-  file.learnHead(cursor.read, new Uint8Array(Math.min(count, headBytes)));
+  learnHead(file.row, cursor.read, new Uint8Array(Math.min(count, headBytes)));
   cursor.startAt(cursor.read + count, readTail(file.fd, cursor.read + count));
   cursor.blank = true;
   return count;

@@ -46,21 +46,29 @@ function refusalOf(error: unknown): Refusal {
   return { message, exitCode: error instanceof UserError ? error.exitCode : undefined };
 }
 
-async function start({ logs, stateDir, folder, rings }: StartMessage): Promise<Pipeline> {
+/** Pipeline, and what must be given back when it has stopped. */
+interface Running {
+  readonly pipeline: Pipeline;
+  readonly stdout: FdWriter;
+}
+
+async function start({ logs, stateDir, folder, rings }: StartMessage): Promise<Running> {
   const thread = makeThread();
   const onBroken = (error: string) => thread.emit("stdout_broken", { error });
-  return Pipeline.start({
+  const stdout = new FdWriter(stdoutFd, thread.clock, { onBroken });
+  const pipeline = await Pipeline.start({
     logs,
     stateFolder: stateDir,
     folder,
     thread,
     registry,
-    stdout: new FdWriter(stdoutFd, thread.clock, { onBroken }),
+    stdout,
     records: new Records({ access: new RecordRing(rings.access), schedule: new RecordRing(rings.schedule) }),
   });
+  return { pipeline, stdout };
 }
 
-async function answer(pipeline: Pipeline, question: Question): Promise<ToMain> {
+async function answer({ pipeline, stdout }: Running, question: Question): Promise<ToMain> {
   const { id } = question;
   switch (question.type) {
     case "reload":
@@ -72,11 +80,12 @@ async function answer(pipeline: Pipeline, question: Question): Promise<ToMain> {
       return { type: "answer", id, value: pipeline.state() };
     case "stop":
       await pipeline.stop();
+      stdout.close();
       return { type: "answer", id };
   }
 }
 
-let running: Promise<Pipeline> | undefined;
+let running: Promise<Running> | undefined;
 
 async function take(message: ToWorker): Promise<void> {
   if (message.type === "start") {
@@ -87,12 +96,12 @@ async function take(message: ToWorker): Promise<void> {
     );
     return;
   }
-  const pipeline = await running;
-  if (pipeline === undefined) return;
-  if (message.type === "records") pipeline.wake();
+  const current = await running;
+  if (current === undefined) return;
+  if (message.type === "records") current.pipeline.wake();
   else {
     const failed = (error: unknown): ToMain => ({ type: "answer", id: message.id, refusal: refusalOf(error) });
-    tell(await answer(pipeline, message).catch(failed));
+    tell(await answer(current, message).catch(failed));
   }
 }
 

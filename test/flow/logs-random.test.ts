@@ -75,7 +75,9 @@ class Model {
 
   private appendHalf(): void {
     const line = this.line();
-    const cut = Math.floor(line.length * this.random());
+    // Never within the number: the same few bytes begin every line, and nothing tells such beginnings apart.
+    const from = line.indexOf(" ") + 1;
+    const cut = from + Math.floor((line.length - from) * this.random());
     appendFileSync(this.path(), line.slice(0, cut));
     if (this.isRunning) this.step(Math.floor(this.random() * 300));
     appendFileSync(this.path(), line.slice(cut));

@@ -281,6 +281,22 @@ describe("rotation by renaming", () => {
     expect(run.text).toBe(lines(1, 2));
   });
 
+  test("numbered logs of their own, matched as well, are not cut short for being called like rotated ones", () => {
+    for (const name of ["worker.log", "worker-1.log", "worker-12.log"]) write(name, `${name} begins`);
+    run.start(["*.log"]);
+    for (let i = 0; i < 10; i++) {
+      append("worker.log", `\nworker ${i}`);
+      run.steps(10);
+    }
+    append("worker-1.log", " and ends\n");
+    append("worker-12.log", " and ends\n");
+    run.steps(2);
+    const own = Array.from({ length: 9 }, (_, i) => `worker ${i}`);
+    expect(run.text.trimEnd().split("\n").sort()).toEqual(
+      ["worker.log begins", ...own, "worker-1.log begins and ends", "worker-12.log begins and ends"].sort(),
+    );
+  });
+
   test("dates before the extension", () => {
     write("app.log", lines(1));
     run.start(["app.log"]);
@@ -495,6 +511,23 @@ describe("truncation", () => {
       expect(run.text).toBe(patterns[0] === "f" ? lines(1, 2) : lines(1, 2, 1, 2, 9));
     });
   }
+
+  test("a beginning that changes all the time is not read again all the time, and that is said once", () => {
+    const text = lines(...Array.from({ length: 1_000 }, (_, i) => i));
+    write("a.log", text);
+    run.start(["*.log"]);
+    run.step();
+    const fd = openSync(run.path("a.log"), "r+");
+    for (let i = 0; i < 100; i++) {
+      writeSync(fd, `head ${i % 10}`, 0);
+      append("a.log", `more ${i}\n`);
+      run.step(90);
+    }
+    closeSync(fd);
+    expect(run.text.match(/more 99\n/g)).toHaveLength(1);
+    expect(run.text.match(/line 999\n/g)?.length).toBeLessThan(25);
+    expect(run.said("log_file_rewritten_often")).toHaveLength(1);
+  });
 
   test("without a copy, what was unread and known is counted as lost", () => {
     write("a.log", lines(1));

@@ -1,0 +1,43 @@
+/** All that one input follows, and what its parts share. */
+import type { LogInputContext } from "../contracts.ts";
+import { ReadBuffers } from "./file-block.ts";
+import { FollowCounters } from "./follow-counters.ts";
+import type { FollowedFile, FollowedFileParts } from "./followed-file.ts";
+import type { Exclusion, Glob } from "./glob.ts";
+import { Births } from "./identity.ts";
+import { Ledger } from "./ledger.ts";
+import type { Stream } from "./stream.ts";
+import { Survey } from "./survey.ts";
+import { Suspects } from "./suspects.ts";
+
+export interface Following {
+  readonly context: LogInputContext;
+  /** Of all inputs: it outlives them. */
+  readonly ledger: Ledger;
+  /** By device and inode. */
+  readonly files: Map<string, FollowedFile>;
+  /** By path. */
+  readonly streams: Map<string, Stream>;
+  readonly births: Births;
+  readonly suspects: Suspects;
+  readonly survey: Survey;
+  readonly parts: FollowedFileParts;
+  /** True when a pattern matches the path, whether a file is there or not. */
+  matches(path: string): boolean;
+}
+
+export function followingOf(context: LogInputContext, globs: readonly Glob[], exclusion: Exclusion): Following {
+  const { name: input, emit, metrics, clock, checkpoint } = context;
+  const births = new Births();
+  return {
+    context,
+    ledger: checkpoint.section("files", (saved) => new Ledger(clock, saved)),
+    files: new Map(),
+    streams: new Map(),
+    births,
+    suspects: new Suspects(births),
+    survey: new Survey({ input, globs, exclusion, births, emit }),
+    matches: (path) => globs.some((glob) => glob.matches(path)) && !exclusion.takes(path),
+    parts: { input, buffers: new ReadBuffers(), counters: new FollowCounters(metrics, input) },
+  };
+}
