@@ -7,7 +7,7 @@ import { pin } from "./linux.ts";
 import { PAGE, writeSection } from "./page.ts";
 import { type Point, points } from "./points.ts";
 import { profile } from "./profile.ts";
-import { measureStarts } from "./start.ts";
+import { imageEnvironment, measureStarts } from "./start.ts";
 import { startSection } from "./start-report.ts";
 
 const USAGE = `usage: npm run bench -- COMMAND [options]
@@ -107,10 +107,12 @@ async function start(): Promise<void> {
   const { program } = present("outrigger");
   const runs = number("runs");
   const idleMs = number("idle") * 1000;
-  const section = startSection(await measureStarts(program, { runs, idleMs, say }), {
-    fromSource: options.source,
-    idleMs,
-  });
+  const plan = { runs, idleMs, say };
+  const environment = await imageEnvironment();
+  const section = startSection(
+    { bare: await measureStarts(program, plan), image: await measureStarts(program, plan, environment) },
+    { fromSource: options.source, idleMs, environment },
+  );
   say(`\n${section}`);
   await keep("start", section, runs >= 15 && !options.source);
 }

@@ -51,14 +51,24 @@ interface Sample {
   [other: string]: unknown;
 }
 
+/** What the image's `ENV` lines set. */
+export async function imageEnvironment(): Promise<Record<string, string>> {
+  const text = await readFile(join(ROOT, "samples/Containerfile"), "utf8");
+  return Object.fromEntries([...text.matchAll(/^ENV (\w+)=(\S+)$/gm)].map(([, name, value]) => [name!, value!]));
+}
+
 /** Measures `plan.runs` starts of the program, after one that is not counted and fills the page cache. */
-export async function measureStarts(program: readonly string[], plan: StartPlan): Promise<Start[]> {
+export async function measureStarts(
+  program: readonly string[],
+  plan: StartPlan,
+  environment: Record<string, string> = {},
+): Promise<Start[]> {
   const origin = await startOrigin();
   const starts: Start[] = [];
   try {
-    await measureStart(program, origin.port, 0);
+    await measureStart(program, origin.port, 0, environment);
     for (let run = 1; run <= plan.runs; run++) {
-      const start = await measureStart(program, origin.port, plan.idleMs);
+      const start = await measureStart(program, origin.port, plan.idleMs, environment);
       starts.push(start);
       plan.say(
         `  run ${run}: listening after ${start.listeningMs.toFixed(1)} ms, RssAnon ${(start.idle.rssAnonKiB / 1024).toFixed(1)} MiB`,
@@ -70,13 +80,18 @@ export async function measureStarts(program: readonly string[], plan: StartPlan)
   return starts;
 }
 
-async function measureStart(program: readonly string[], origin: number, idleMs: number): Promise<Start> {
+async function measureStart(
+  program: readonly string[],
+  origin: number,
+  idleMs: number,
+  environment: Record<string, string>,
+): Promise<Start> {
   const copy = await copySample(origin);
   const startedAt = performance.now();
   const child = pinned(PROXY_CORE, LOAD_CORE, () =>
     Bun.spawn([...program, "run", "-c", copy.config], {
       cwd: copy.folder,
-      env: { ...process.env, LOG_DIR: join(copy.folder, "logs"), INTERVAL: SAMPLE_INTERVAL },
+      env: { ...process.env, ...environment, LOG_DIR: join(copy.folder, "logs"), INTERVAL: SAMPLE_INTERVAL },
       stdin: "ignore",
       stdout: Bun.file(join(copy.folder, "said.out")),
       stderr: Bun.file(join(copy.folder, "said.err")),
