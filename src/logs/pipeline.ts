@@ -8,8 +8,7 @@
  */
 import type { Lane, LogInput, LogSourceState, Thread } from "../contracts.ts";
 import { mostHeldBytes, type OutputQueue, totalHeldBytes } from "./batch.ts";
-import { CheckpointFile, prepareFolder } from "./checkpoint.ts";
-import { type Lock, lockFolder } from "./lock.ts";
+import { Keeping } from "./keeping.ts";
 import type { Records } from "./records.ts";
 import {
   type LogEntry,
@@ -50,8 +49,7 @@ const checkpointReserveMs = 100;
 
 export class Pipeline {
   private readonly options: PipelineOptions;
-  private readonly lock: Lock;
-  private readonly checkpoint: CheckpointFile;
+  private readonly keeping: Keeping;
   private readonly abort = new AbortController();
   private readonly parts: RouteParts;
   private current: Routes = noRoutes;
@@ -63,25 +61,22 @@ export class Pipeline {
   private hurried = false;
   private stopped = false;
 
-  private constructor(options: PipelineOptions, lock: Lock, checkpoint: CheckpointFile) {
+  private constructor(options: PipelineOptions) {
     this.options = options;
-    this.lock = lock;
-    this.checkpoint = checkpoint;
+    this.keeping = new Keeping(options.stateFolder, options.thread);
     const { thread, folder, registry, stdout } = options;
     const queue = { thread, signal: this.abort.signal, onRoom: () => this.wake() };
-    this.parts = { thread, folder, registry, checkpoint, stdout, queue };
+    this.parts = { thread, folder, registry, checkpoint: () => this.keeping.checkpoint(), stdout, queue };
   }
 
   /** Throws a UserError when the state folder cannot be used or is in use, or an entry cannot be made. */
   static async start(options: PipelineOptions): Promise<Pipeline> {
-    const folder = prepareFolder(options.stateFolder);
-    const lock = lockFolder(folder);
+    const pipeline = new Pipeline(options);
     try {
-      const pipeline = new Pipeline(options, lock, CheckpointFile.open(folder, options.thread));
       await pipeline.reload(options.logs);
       return pipeline;
     } catch (error) {
-      lock.release();
+      pipeline.keeping.release();
       throw error;
     }
   }
@@ -117,7 +112,7 @@ export class Pipeline {
    * the last checkpoint is written at once.
    */
   async drain(withinMs: number): Promise<Leftover> {
-    this.checkpoint.write();
+    this.keeping.write();
     this.hurried = this.draining;
     if (!this.draining) {
       this.draining = true;
@@ -126,7 +121,7 @@ export class Pipeline {
       for (const { input } of this.current.routes) input.finish();
       await this.flushUntil(end - checkpointReserveMs);
     }
-    this.checkpoint.write();
+    this.keeping.write();
     return { unreadBytes: this.unreadBytes(), unsentBytes: this.unsentBytes() };
   }
 
@@ -140,10 +135,10 @@ export class Pipeline {
     clearTimeout(this.timer);
     clearImmediate(this.immediate);
     this.abort.abort();
-    this.checkpoint.write();
+    this.keeping.write();
     for (const { input } of this.current.routes) input.close();
     for (const { queue } of this.current.outputs.values()) await queue.close();
-    this.lock.release();
+    this.keeping.release();
   }
 
   private turn(): void {
@@ -151,7 +146,7 @@ export class Pipeline {
     clearImmediate(this.immediate);
     this.immediate = undefined;
     if (this.stopped) return;
-    const waitMs = Math.min(this.takeTurns(), this.checkpoint.waitMs(), longestWaitMs);
+    const waitMs = Math.min(this.takeTurns(), this.keeping.waitMs(), longestWaitMs);
     if (waitMs <= 0) this.immediate = setImmediate(() => this.turn());
     else this.timer = setTimeout(() => this.turn(), waitMs);
   }
@@ -161,7 +156,7 @@ export class Pipeline {
     this.options.records.turn(this.recordLane());
     let waitMs = longestWaitMs;
     for (const { name, input } of this.current.routes) waitMs = Math.min(waitMs, this.turnOf(name, input));
-    this.checkpoint.writeIfDue();
+    this.keeping.writeIfDue();
     return waitMs;
   }
 

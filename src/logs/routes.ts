@@ -22,7 +22,8 @@ export interface RouteParts {
   /** The folder relative paths start from. */
   readonly folder: string;
   readonly registry: LogRegistry;
-  readonly checkpoint: CheckpointFile;
+  /** Opened by the first entry that is made. */
+  readonly checkpoint: () => CheckpointFile;
   readonly stdout: { write(bytes: Uint8Array): Promise<void> };
   readonly queue: OutputQueueOptions;
 }
@@ -121,7 +122,7 @@ class Making implements Routes {
     const { thread, registry, checkpoint, folder } = this.parts;
     const { create } = await dropIn(registry.logInputs, entry.input.use, "input");
     const lanes = outputs.map(({ queue }) => queue.lane(() => input));
-    const context = { ...thread, name: entry.name, folder, lanes, checkpoint };
+    const context = { ...thread, name: entry.name, folder, lanes, checkpoint: checkpoint() };
     const input: LogInput = await create(entry.input.options, context);
     this.made.push(input);
     return { name: entry.name, input, same };

@@ -32,6 +32,13 @@ test("as in the tutorial: the app is asked again and again, and what it answers 
   expect(await sidecar.stop()).toBe(0);
 });
 
+test("need no state folder: a pod with a read-only root file system and no volume runs them", async () => {
+  const state = `${pod.file("a-file")}/below`;
+  const sidecar = await pod.start(`state: ${state}\nschedules:\n  - { every: 100ms, request: "${app.url}/" }`);
+  await until(() => sidecar.records.length >= 1, { what: "an answer on stdout" });
+  expect(await sidecar.stop()).toBe(0);
+});
+
 describe("a schedule whose target hangs", () => {
   test("fails by its timeout, never overlaps itself, and recovers without a restart", async () => {
     let open = 0;
