@@ -335,7 +335,7 @@ export interface LogInput {
   acknowledged(block: Block, output: string): void;
   /** Bytes that are known to exist and were not offered to the lane that is furthest behind. */
   unread(): number;
-  /** End of the drain: offers last lines that were never ended by a newline, if it has any to give. */
+  /** End of the drain: offers the last lines that no newline ended, where there are such. */
   finish(): void;
   state(): LogSourceState[];
   close(): void;

@@ -7,15 +7,6 @@ import type { HttpExchange } from "./exchange.ts";
 import type { Chain } from "./plan.ts";
 import { checkReply } from "./respond.ts";
 
-export const emptyChain: Chain = {
-  request: [],
-  response: [],
-  requestBody: [],
-  responseBody: [],
-  attempt: [],
-  done: [],
-};
-
 /** Sorts filters by hook. Answers pass them in reverse, as the filter nearest to the upstream sees them first. */
 export function buildChain(filters: readonly Filter[]): Chain {
   const having = (hook: keyof Filter) => filters.filter((filter) => filter[hook] !== undefined);

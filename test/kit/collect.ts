@@ -56,7 +56,7 @@ async function obey(command: Command): Promise<void> {
   if (command.reload !== undefined) await collector.reload(entries(command.reload));
   if (command.state) thread.emit("state", { rows: await collector.state() });
   if (command.metrics) thread.emit("metrics", metrics());
-  // A message the worker cannot read is as good as any other fault in it.
+  // A message the worker cannot read fails it like every other fault in it.
   if (command.crash) (Reflect.get(collector, "worker") as Worker).postMessage(null);
 }
 
