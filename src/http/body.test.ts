@@ -8,8 +8,8 @@ import {
   ChunkedReader,
   CloseReader,
   encodeChunk,
+  endChunks,
   LengthReader,
-  lastChunk,
   noBody,
 } from "./body.ts";
 
@@ -167,7 +167,7 @@ describe("a chunked body", () => {
       const chunks = Array.from({ length: random.whole(6) }, () =>
         Buffer.alloc(1 + random.whole(300), random.whole(256)),
       );
-      const wire = Buffer.concat([...chunks.flatMap(encodeChunk), lastChunk]);
+      const wire = Buffer.concat([...chunks.flatMap(encodeChunk), endChunks("")]);
       const pieces = cut(wire, random);
       expect(feed(new ChunkedReader(), pieces).out).toBe(wire.toString("latin1"));
       expect(feed(new ChunkedReader(), pieces, "content").out).toBe(Buffer.concat(chunks).toString("latin1"));
@@ -178,5 +178,5 @@ describe("a chunked body", () => {
 test("an empty piece is no chunk, as that would end the body", () => {
   expect(encodeChunk(new Uint8Array(0))).toEqual([]);
   expect(Buffer.concat(encodeChunk(Buffer.alloc(26, "x"))).toString()).toBe(`1a\r\n${"x".repeat(26)}\r\n`);
-  expect(Buffer.from(lastChunk).toString()).toBe("0\r\n\r\n");
+  expect(Buffer.from(endChunks("")).toString()).toBe("0\r\n\r\n");
 });

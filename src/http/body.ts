@@ -14,6 +14,8 @@ export interface BodyReader {
   readonly fault: string | undefined;
   /** Bytes of content taken so far, without framing. */
   readonly contentBytes: number;
+  /** Trailer lines that came in form `content`, each with its CRLF; `wire` has them among its bytes. */
+  readonly trailers: string;
   /** Takes what belongs to the body from `bytes`, pushes it to `out`, and returns how many bytes were taken. */
   feed(bytes: Uint8Array, form: BodyForm, out: Uint8Array[]): number;
   /** True when exactly `count` more bytes end the body; they count as taken then. */
@@ -25,6 +27,7 @@ export const noBody: BodyReader = {
   done: true,
   fault: undefined,
   contentBytes: 0,
+  trailers: "",
   feed: () => 0,
   completes: (count) => count === 0,
 };
@@ -32,6 +35,7 @@ export const noBody: BodyReader = {
 /** A body of declared length. */
 export class LengthReader implements BodyReader {
   readonly fault = undefined;
+  readonly trailers = "";
   private readonly length: number;
   private remaining: number;
 
@@ -66,6 +70,7 @@ export class LengthReader implements BodyReader {
 /** A body that ends when the peer closes; only answers have such. */
 export class CloseReader implements BodyReader {
   readonly fault = undefined;
+  readonly trailers = "";
   readonly done = false;
   contentBytes = 0;
 
@@ -98,6 +103,7 @@ const SEMICOLON = 59;
 export class ChunkedReader implements BodyReader {
   fault: string | undefined;
   contentBytes = 0;
+  trailers = "";
   private state: ChunkState = "size";
   private size = 0;
   private digits = 0;
@@ -123,6 +129,7 @@ export class ChunkedReader implements BodyReader {
       }
       const inTrailer = this.state === "trailer";
       this.step(bytes[position++]!);
+      if (!wire && this.finishedTrailer !== undefined) this.keepTrailer();
       // Extensions are dropped, and trailer lines held until they were checked; all else goes out as it came.
       if (!wire || (!inTrailer && this.state !== "extension")) continue;
       if (position - 1 > run) out.push(bytes.subarray(run, position - 1));
@@ -148,6 +155,11 @@ export class ChunkedReader implements BodyReader {
 
   private releaseTrailer(out: Uint8Array[]): void {
     out.push(Buffer.from(this.finishedTrailer!, "latin1"));
+    this.finishedTrailer = undefined;
+  }
+
+  private keepTrailer(): void {
+    if (this.state !== "done") this.trailers += this.finishedTrailer;
     this.finishedTrailer = undefined;
   }
 
@@ -230,8 +242,12 @@ function hexDigit(byte: number): number {
   return lower >= 97 && lower <= 102 ? lower - 87 : -1;
 }
 
-/** The end of a chunked body without trailers. */
-export const lastChunk: Uint8Array = Buffer.from("0\r\n\r\n");
+const lastChunk: Uint8Array = Buffer.from("0\r\n\r\n");
+
+/** The end of a chunked body. `trailers` are lines, each with its CRLF. */
+export function endChunks(trailers: string): Uint8Array {
+  return trailers === "" ? lastChunk : Buffer.from(`0\r\n${trailers}\r\n`, "latin1");
+}
 
 const chunkEnd = Buffer.from("\r\n");
 

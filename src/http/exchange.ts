@@ -3,12 +3,13 @@
  *
  *   dispatch -> filters -> act -> a reply from here, or the forwarder      any failure -> fail -> a reply
  *
- * How its bytes move is in `session.ts` (client's side) and `forward.ts` (upstream's side).
+ * How its bytes move is in `session.ts` (client's side, HTTP/1) and `forward.ts` (upstream's side).
  */
 import type { Direction, Exchange, Peer, Reply, ResponseView } from "../contracts.ts";
 import { type FailureCode, failure } from "../errors.ts";
 import { isLoopback } from "../net/connection.ts";
 import { runRequest, runResponse } from "./chain.ts";
+import type { Client } from "./client.ts";
 import type { Waiting } from "./deadlines.ts";
 import { HeadFields } from "./fields.ts";
 import { Forward } from "./forward.ts";
@@ -18,14 +19,13 @@ import { reportFailure, reportFilter } from "./reports.ts";
 import type { RequestHead } from "./request-head.ts";
 import { failureReply, renderReply } from "./respond.ts";
 import { ResponseFields } from "./response-fields.ts";
-import type { Session } from "./session.ts";
 
 /** Where an exchange stands. The answer's head is on its way to the client from `answering` on. */
 export type Stage = "admitting" | "forwarding" | "answering" | "done";
 
 export class HttpExchange extends HeadFields implements Exchange {
   readonly head: RequestHead;
-  readonly session: Session;
+  readonly client: Client;
   readonly id: string;
   readonly startedAt: number;
   plan: RoutePlan;
@@ -54,9 +54,9 @@ export class HttpExchange extends HeadFields implements Exchange {
   private controller: AbortController | undefined;
   private ownNotes: Map<string, unknown> | undefined;
 
-  constructor(session: Session, head: RequestHead, id: string, plan: RoutePlan, startedAt: number) {
+  constructor(client: Client, head: RequestHead, id: string, plan: RoutePlan, startedAt: number) {
     super(head);
-    this.session = session;
+    this.client = client;
     this.head = head;
     this.id = id;
     this.plan = plan;
@@ -65,16 +65,16 @@ export class HttpExchange extends HeadFields implements Exchange {
   }
 
   get direction(): Direction {
-    return this.session.plan.direction;
+    return this.client.plan.direction;
   }
   get listener(): string {
-    return this.session.plan.name;
+    return this.client.plan.name;
   }
   get route(): string {
     return this.plan.name;
   }
   get peer(): Peer {
-    return this.session.peer;
+    return this.client.peer;
   }
   get method(): string {
     return this.head.method;
@@ -114,14 +114,14 @@ export class HttpExchange extends HeadFields implements Exchange {
 
   /** Finds its route, and lets the route's filters look at it. */
   dispatch(): void {
-    const { engine, plan } = this.session;
+    const { engine, plan } = this.client;
     if (engine.overloaded) {
       this.closes = true;
       this.fail("overloaded", "memory is short");
       return;
     }
     this.plan = routeFor(this, plan);
-    this.session.startClock();
+    this.client.startClock();
     const declared = this.head.contentLength;
     const most = this.plan.maxBodyBytes;
     if (most > 0 && declared > most) this.fail("body_too_large", `${declared} bytes are declared; ${most} are allowed`);
@@ -161,30 +161,30 @@ export class HttpExchange extends HeadFields implements Exchange {
   }
 
   private sendReply(reply: Reply): void {
-    const { session } = this;
+    const { client } = this;
     this.stage = "answering";
-    this.closes ||= session.leaves || !session.bodyRead;
-    const answer = renderReply(session.engine, reply, this.answer!.headers(), {
+    this.closes ||= client.leaves || !client.bodyRead;
+    const answer = renderReply(client.engine, reply, this.answer!.headers(), {
       closes: this.closes,
       minor: this.head.minor,
       withoutBody: this.method === "HEAD",
     });
     this.bytesOut = answer.body?.length ?? 0;
-    session.sendHead(answer.head, answer.body);
-    session.finish();
+    client.sendHead(answer.head, answer.body);
+    client.finish();
   }
 
   /** Ends with a failure: an honest answer if none has begun, else a connection visibly broken off. */
   fail(code: FailureCode, detail: string): void {
     if (this.stage === "done") return;
-    const { session } = this;
+    const { client } = this;
     this.lose(code, detail);
     if (this.stage === "answering") {
-      session.breakOff();
+      client.breakOff();
       return;
     }
     if (failure(code).closes === true) this.closes = true;
-    const showsDetail = session.trusted || isLoopback(session.peer.address);
+    const showsDetail = client.trusted || isLoopback(client.peer.address);
     this.reply(failureReply(code, detail, this.id, this, showsDetail));
   }
 
@@ -194,7 +194,7 @@ export class HttpExchange extends HeadFields implements Exchange {
   }
 
   reportFilter(error: unknown): void {
-    reportFilter(this.session.engine, this, error);
+    reportFilter(this.client.engine, this, error);
   }
 
   /** Notes a failure, and lets go of the upstream and of who waits. */
@@ -203,13 +203,13 @@ export class HttpExchange extends HeadFields implements Exchange {
     this.failureDetail = detail;
     this.controller?.abort();
     this.forward?.abandon();
-    reportFailure(this.session.engine, this, code, detail);
+    reportFailure(this.client.engine, this, code, detail);
   }
 
   /** For what it waits right now; decides whose fault a timeout is. */
   get waitsFor(): Waiting {
     if (this.stage === "admitting") return "filter";
-    if (this.stage === "answering" && this.session.connection.pendingBytes > 0) return "taking";
+    if (this.stage === "answering" && this.client.pendingBytes > 0) return "taking";
     return !this.requestDone && this.forward?.takesBody === true ? "sending" : "upstream";
   }
 }

@@ -1,15 +1,15 @@
 /**
  * The only door to an upstream: sends an exchange's request, brings the answer back.
  *
- *   session --requestHead, sendBody--> Forward --> upstream connection (pooled or new)
- *   session <--head, body------------- Forward <-- onResponse, onBody
+ *   client --sendBody---> Forward --head, body--> upstream (pooled or new)
+ *   client <--head, body- Forward <-- onResponse, onBody
  *
  * Backpressure runs both ways: a full upstream stops the client's connection, a slow client the upstream's.
  */
 import type { Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import { Attempts } from "./attempts.ts";
-import { type BodyForm, encodeChunk, joined, lastChunk } from "./body.ts";
+import { type BodyForm, encodeChunk, joined } from "./body.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import { runResponse } from "./chain.ts";
 import type { HttpExchange } from "./exchange.ts";
@@ -18,11 +18,12 @@ import { answerFraming, goesAsItCame } from "./relay.ts";
 import { requestText } from "./request-text.ts";
 import { ResponseFields } from "./response-fields.ts";
 import type { ResponseHead } from "./response-head.ts";
-import type { UpstreamConnection, UpstreamUser } from "./upstream.ts";
+import type { Upstream, UpstreamUser } from "./upstream.ts";
 
 export class Forward implements UpstreamUser {
   readonly requestMethod: string;
-  readonly requestForm: BodyForm;
+  /** In which form the client's body is wanted; settled once the upstream's version is known. */
+  requestForm: BodyForm = "wire";
   private readonly x: HttpExchange;
   private readonly pool: Pool;
   private readonly attempts: Attempts | null;
@@ -30,11 +31,13 @@ export class Forward implements UpstreamUser {
   private responsePipe: BodyPipe | null = null;
   private answerHead = "";
   private chunked = false;
-  private up: UpstreamConnection | null = null;
+  private up: Upstream | null = null;
   private connected = false;
   private upstreamFull = false;
   private retriedStale = false;
   private bodyStarted = false;
+  /** The request's body goes on under a chunked framing that we write. */
+  private chunksRequest = false;
   private head = "";
 
   constructor(x: HttpExchange, pool: Pool) {
@@ -46,7 +49,6 @@ export class Forward implements UpstreamUser {
       requestBody.length === 0 || x.requestDone
         ? null
         : new BodyPipe(x, requestBody, "requestBody", (pieces, last) => this.writeBody(pieces, last));
-    this.requestForm = this.requestPipe === null ? "wire" : "content";
     this.attempts = attempt.length === 0 ? null : new Attempts(x, attempt, this);
   }
 
@@ -57,7 +59,7 @@ export class Forward implements UpstreamUser {
 
   /** Bytes of the request that wait for the upstream to take them. */
   get heldBytes(): number {
-    return this.up?.connection?.pendingBytes ?? 0;
+    return this.up?.pendingBytes ?? 0;
   }
 
   start(): void {
@@ -77,25 +79,38 @@ export class Forward implements UpstreamUser {
     this.up = this.pool.connect(this, this.x.plan.timeouts.connect);
   }
 
-  onConnected(up: UpstreamConnection): void {
+  onConnected(up: Upstream): void {
     const { x, attempts } = this;
     this.up = up;
     this.connected = true;
     x.upstream = this.pool.name;
-    this.head = requestText(x, this.pool.authority, this.requestPipe !== null);
-    if (attempts?.replays === true)
-      for (const piece of attempts.body) if (!this.flushHead(piece)) this.upstreamFull = true;
-    if (!x.requestDone) x.session.resumeBody();
+    this.frameRequest(up);
+    this.head = requestText(x, this.pool.authority, this.requestPipe !== null || this.chunksRequest);
+    if (attempts?.replays === true) {
+      for (const piece of attempts.body) this.writePiece(piece);
+      if (x.requestDone && this.bodyStarted) this.endRequest(up);
+    }
+    if (!x.requestDone) x.client.resumeBody();
     if (this.head !== "") this.flushHead(undefined);
+    if (up.version === "http2" && x.requestDone && !this.bodyStarted) up.endBody("");
+  }
+
+  /** Between two HTTP/1 sides a body keeps its framing; any other way it is taken out and, for HTTP/1, put on again. */
+  private frameRequest(up: Upstream): void {
+    const { x, requestPipe } = this;
+    const hasBody = !x.requestDone || this.bodyStarted;
+    const keepsFraming = requestPipe === null && x.client.version === "http1" && up.version === "http1";
+    this.requestForm = keepsFraming ? "wire" : "content";
+    const lacksLength = requestPipe !== null || x.head.contentLength < 0;
+    this.chunksRequest = !keepsFraming && hasBody && lacksLength && up.version === "http1";
   }
 
   /** The head leaves together with the first piece of body, if one is at hand. */
   private flushHead(body: Uint8Array | undefined): boolean {
-    const { head } = this;
-    const connection = this.up?.connection;
+    const { head, up } = this;
     this.head = "";
-    if (connection === null || connection === undefined) return true;
-    return head === "" ? connection.write(body!) : connection.writeHead(head, body);
+    if (up === null) return true;
+    return head === "" ? up.send(body!) : up.sendHead(head, body);
   }
 
   /** Body from the client, in `requestForm`. */
@@ -106,30 +121,41 @@ export class Forward implements UpstreamUser {
   }
 
   private writeBody(pieces: Uint8Array[], last: boolean): void {
-    if (this.up === null) return;
+    const { up } = this;
+    if (up === null) return;
     if (last) this.whole();
-    if (this.requestPipe === null) for (const piece of pieces) this.writeWire(piece);
-    else {
-      for (const piece of pieces) for (const part of encodeChunk(piece)) this.writeWire(part);
-      if (last) this.writeWire(lastChunk);
-      if (!this.upstreamFull && !last) this.x.session.resumeBody();
+    for (const piece of pieces) {
+      this.attempts?.keep(piece);
+      this.writePiece(piece);
     }
+    if (last) this.endRequest(up);
+    else if (this.requestPipe !== null && !this.upstreamFull) this.x.client.resumeBody();
+  }
+
+  private writePiece(piece: Uint8Array): void {
+    if (!this.chunksRequest) this.writeWire(piece);
+    else for (const part of encodeChunk(piece)) this.writeWire(part);
+  }
+
+  private endRequest(up: Upstream): void {
+    if (!this.chunksRequest && up.version === "http1") return;
+    if (this.head !== "") this.flushHead(undefined);
+    if (!up.endBody(this.x.client.requestTrailers)) this.upstreamFull = true;
   }
 
   private whole(): void {
     const { x } = this;
     x.requestDone = true;
-    x.askedAt = x.session.engine.thread.clock.now();
+    x.askedAt = x.client.engine.thread.clock.now();
   }
 
   private writeWire(piece: Uint8Array): void {
-    this.attempts?.keep(piece);
     if (!this.flushHead(piece)) this.upstreamFull = true;
   }
 
   onUpstreamDrain(): void {
     this.upstreamFull = false;
-    if (!this.x.requestDone) this.x.session.resumeBody();
+    if (!this.x.requestDone) this.x.client.resumeBody();
   }
 
   onInformation(head: ResponseHead): void {
@@ -137,14 +163,14 @@ export class Forward implements UpstreamUser {
     if (x.head.minor === 0 || x.stage !== "forwarding") return;
     const fields = new ResponseFields(head.status, head.reason, head);
     fields.dropFraming(); // it has no body, whatever it says (RFC 9110 section 8.6)
-    if (!x.session.send(`HTTP/1.1 ${head.status} ${head.reason}\r\n${fields.fieldText()}\r\n`))
-      this.up?.connection?.pause();
+    if (!x.client.sendInformation(`HTTP/1.1 ${head.status} ${head.reason}\r\n${fields.fieldText()}\r\n`))
+      this.up?.pause();
   }
 
-  onResponse(head: ResponseHead, input: Buffer, up: UpstreamConnection): void {
+  onResponse(head: ResponseHead, input: Buffer | undefined, up: Upstream): void {
     if (this.attempts === null) this.answer(head, input, up);
     else {
-      up.hold(input.subarray(head.length));
+      if (input !== undefined) up.hold(input.subarray(head.length));
       this.attempts.answered(head);
     }
   }
@@ -163,7 +189,7 @@ export class Forward implements UpstreamUser {
   }
 
   /** `input`, head and first of the body, is undefined when the body is held already. */
-  private answer(head: ResponseHead, input: Buffer | undefined, up: UpstreamConnection): void {
+  private answer(head: ResponseHead, input: Buffer | undefined, up: Upstream): void {
     const { x } = this;
     const { chain } = x.plan;
     x.status = head.status;
@@ -174,7 +200,7 @@ export class Forward implements UpstreamUser {
     else this.commitAt(head, input, up);
   }
 
-  private answerFiltered(head: ResponseHead, input: Buffer | undefined, up: UpstreamConnection): void {
+  private answerFiltered(head: ResponseHead, input: Buffer | undefined, up: Upstream): void {
     const { x } = this;
     if (input !== undefined) up.hold(input.subarray(head.length));
     x.responseSeen = true;
@@ -186,17 +212,17 @@ export class Forward implements UpstreamUser {
   }
 
   /** Most answers are small, whole and need no edit: they leave as they came. */
-  private commitAt(head: ResponseHead, input: Buffer, up: UpstreamConnection): void {
+  private commitAt(head: ResponseHead, input: Buffer, up: Upstream): void {
     const { x } = this;
     const bodyLength = input.length - head.length;
-    x.closes ||= x.session.leaves || !x.requestDone; // the rest of that request may never come
+    x.closes ||= x.client.leaves || !x.requestDone; // the rest of that request may never come
     if (!goesAsItCame(x, head) || !up.completes(bodyLength)) {
       this.commit(head, input.subarray(head.length), up);
       return;
     }
     x.stage = "answering";
     x.bytesOut = bodyLength;
-    x.session.send(input);
+    x.client.send(input);
     this.complete(up);
   }
 
@@ -206,10 +232,10 @@ export class Forward implements UpstreamUser {
   }
 
   /** Sends the head on, and lets the body follow. */
-  private commit(head: ResponseHead, rest: Buffer, up: UpstreamConnection): void {
+  private commit(head: ResponseHead, rest: Buffer, up: Upstream): void {
     const { x } = this;
     x.stage = "answering";
-    x.closes ||= x.session.leaves || !x.requestDone; // the rest of that request may never come
+    x.closes ||= x.client.leaves || !x.requestDone; // the rest of that request may never come
     const framing = answerFraming(x, head, up);
     up.form = framing.form;
     this.answerHead = framing.head;
@@ -221,14 +247,14 @@ export class Forward implements UpstreamUser {
       );
     }
     if (rest.length > 0 || up.bodyDone) up.readBody(rest);
-    else if (!this.sendPart(undefined)) up.connection?.pause();
+    else if (!this.sendPart(undefined)) up.pause();
   }
 
-  onBody(pieces: Uint8Array[], done: boolean, up: UpstreamConnection): void {
+  onBody(pieces: Uint8Array[], done: boolean, up: Upstream): void {
     // Bytes may have held nothing but framing: no hook is called for that, and nothing to wait for.
     if (this.responsePipe === null || (pieces.length === 0 && !done)) this.writeAnswer(joined(pieces), done);
     else {
-      if (!done) up.connection?.pause();
+      if (!done) up.pause();
       this.responsePipe.push(joined(pieces), done);
     }
   }
@@ -242,32 +268,33 @@ export class Forward implements UpstreamUser {
       if (this.chunked) for (const part of encodeChunk(piece)) fits = this.sendPart(part);
       else fits = this.sendPart(piece);
     }
-    if (done && this.chunked) fits = this.sendPart(lastChunk);
     if (this.answerHead !== "") fits = this.sendPart(undefined);
-    if (done) this.complete(up);
-    else if (!fits) up.connection?.pause();
-    else if (this.responsePipe?.busy === false) up.connection?.resume();
+    if (done) {
+      if (this.chunked || (x.client.version === "http2" && up.trailers !== "")) x.client.endBody(up.trailers);
+      this.complete(up);
+    } else if (!fits) up.pause();
+    else if (this.responsePipe?.busy === false) up.resume();
   }
 
   /** Writes a part of the answer, its head first; false when the client is slower than the upstream. */
   private sendPart(part: Uint8Array | undefined): boolean {
     const head = this.answerHead;
     this.answerHead = "";
-    return head === "" ? this.x.session.send(part!) : this.x.session.sendHead(head, part);
+    return head === "" ? this.x.client.send(part!) : this.x.client.sendHead(head, part);
   }
 
   onClientDrain(): void {
-    if (this.responsePipe?.busy !== true) this.up?.connection?.resume();
+    if (this.responsePipe?.busy !== true) this.up?.resume();
   }
 
-  private complete(up: UpstreamConnection): void {
+  private complete(up: Upstream): void {
     this.up = null;
     if (this.x.requestDone) up.release();
     else up.abandon();
-    this.x.session.finish();
+    this.x.client.finish();
   }
 
-  onUpstreamFailure(code: FailureCode, detail: string, seen: boolean, up: UpstreamConnection): void {
+  onUpstreamFailure(code: FailureCode, detail: string, seen: boolean, up: Upstream): void {
     this.up = null;
     this.connected = false;
     if (this.answerHead !== "") this.x.stage = "forwarding"; // nothing of the answer has left: an honest one can

@@ -5,7 +5,8 @@ import type { FailureCode } from "../errors.ts";
 import { TimerWheel } from "../net/wheel.ts";
 import { isIdempotent, Pool } from "./pool.ts";
 import type { ResponseHead } from "./response-head.ts";
-import type { UpstreamConnection, UpstreamUser } from "./upstream.ts";
+import type { UpstreamUser } from "./upstream.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
 
 class Clock {
   ms = 1000;

@@ -1,7 +1,8 @@
 /** The idle connections of one upstream address, last used first. */
 import type { TimerWheel } from "../net/wheel.ts";
 import type { HeadLimits } from "./head.ts";
-import { UpstreamConnection, type UpstreamUser } from "./upstream.ts";
+import type { UpstreamUser } from "./upstream.ts";
+import { UpstreamConnection } from "./upstream-connection.ts";
 
 /**
  * How long an idle connection is trusted: upstreams close theirs after 5 s (Node) or more, and a request

@@ -5,7 +5,7 @@ import { keptFields } from "./head.ts";
 import { connectionLine } from "./respond.ts";
 import { ResponseFields } from "./response-fields.ts";
 import type { ResponseHead } from "./response-head.ts";
-import type { UpstreamConnection } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 
 export interface Framing {
   readonly head: string;
@@ -16,13 +16,15 @@ export interface Framing {
 
 /** True when head and body can leave exactly as they came, in one piece. */
 export function goesAsItCame(x: HttpExchange, head: ResponseHead): boolean {
-  if (head.cuts !== null || head.minor === 0 || x.head.minor === 0 || x.closes) return false;
+  if (x.client.version !== "http1" || head.cuts !== null || head.minor === 0 || x.head.minor === 0 || x.closes)
+    return false;
   if (x.answer?.edited === true) return false;
   return x.plan.chain.responseBody.length === 0 && !mustDropFraming(x, head);
 }
 
-export function answerFraming(x: HttpExchange, head: ResponseHead, up: UpstreamConnection): Framing {
+export function answerFraming(x: HttpExchange, head: ResponseHead, up: Upstream): Framing {
   const filtered = x.plan.chain.responseBody.length > 0;
+  if (x.client.version === "http2") return http2Framing(x, head, filtered && !up.bodyDone);
   const asItComes = up.bodyDone || (!filtered && (head.contentLength >= 0 || (head.chunked && x.head.minor === 1)));
   if (asItComes && !mustDropFraming(x, head)) return { head: headText(x, head, ""), form: "wire", chunked: false };
   if (head.contentLength >= 0 || head.chunked) fieldsOf(x, head).dropFraming();
@@ -30,6 +32,12 @@ export function answerFraming(x: HttpExchange, head: ResponseHead, up: UpstreamC
   const chunked = x.head.minor === 1;
   if (!chunked) x.closes = true; // HTTP/1.0 has no other way to say where a body of unknown length ends
   return { head: headText(x, head, chunked ? "transfer-encoding: chunked\r\n" : ""), form: "content", chunked };
+}
+
+/** HTTP/2 frames bodies itself; a declared length goes on as long as it stays true. */
+function http2Framing(x: HttpExchange, head: ResponseHead, filtered: boolean): Framing {
+  if (head.chunked || filtered || mustDropFraming(x, head)) fieldsOf(x, head).dropFraming();
+  return { head: headText(x, head, ""), form: "content", chunked: false };
 }
 
 /** Answers without a body must not announce a chunked one, and HTTP/1.0 does not know the word. */

@@ -28,5 +28,5 @@ export function reportFilter(engine: Engine, x: HttpExchange, error: unknown): v
 /** Counts a finished exchange by the class of its status; anything above 599 is counted with the 5xx. */
 export function countOutcome(x: HttpExchange): void {
   x.plan.requests[Math.min(Math.floor(x.status / 100), 5)]!.add(1);
-  x.session.plan.duration.observe(x.durationMs / 1000);
+  x.client.plan.duration.observe(x.durationMs / 1000);
 }

@@ -33,6 +33,11 @@ export class RequestInput {
     return this.reader.contentBytes;
   }
 
+  /** Trailer lines of a body that was read in form `content`. */
+  get trailers(): string {
+    return this.reader.trailers;
+  }
+
   /** Appends. False when that cannot change the verdict on a head, because no line ended: no need to scan it again. */
   add(bytes: Buffer, headBytes: number): boolean {
     const first = this.bytes === null;

@@ -6,7 +6,7 @@ import type { HttpExchange } from "./exchange.ts";
  * @param reframed true when filters change the body, so that its length is not known beforehand
  */
 export function requestText(x: HttpExchange, authority: string, reframed: boolean): string {
-  if (reframed) x.dropFraming();
-  const fields = x.session.plan.manner.requestFields(x, authority);
+  if (reframed && (x.head.contentLength >= 0 || x.head.chunked)) x.dropFraming();
+  const fields = x.client.plan.manner.requestFields(x, authority);
   return `${x.head.method} ${x.head.target} HTTP/1.1\r\n${fields}${reframed ? "transfer-encoding: chunked\r\n\r\n" : "\r\n"}`;
 }

@@ -8,7 +8,7 @@ import { trimmed } from "./grammar.ts";
 import { fieldLines } from "./head.ts";
 import type { Pool } from "./pool.ts";
 import type { ResponseHead } from "./response-head.ts";
-import type { UpstreamConnection, UpstreamUser } from "./upstream.ts";
+import type { Upstream, UpstreamUser } from "./upstream.ts";
 
 export interface OwnRequest {
   /** Absolute http URL. */
@@ -65,7 +65,8 @@ class OwnExchange extends Timed implements UpstreamUser {
   private readonly wanted: OwnRequest;
   private readonly text: string;
   private readonly settle: (outcome: OwnAnswer | OwnFailure) => void;
-  private up: UpstreamConnection | null = null;
+  private up: Upstream | null = null;
+  private connected = false;
   private head: ResponseHead | undefined;
   private readonly pieces: Uint8Array[] = [];
   private kept = 0;
@@ -93,22 +94,24 @@ class OwnExchange extends Timed implements UpstreamUser {
     this.up = this.pool.connect(this, 0);
   }
 
-  onConnected(up: UpstreamConnection): void {
+  onConnected(up: Upstream): void {
+    this.connected = true;
     up.form = "content";
-    up.connection!.writeHead(this.text, this.wanted.body);
+    up.sendHead(this.text, this.wanted.body);
+    if (up.version === "http2") up.endBody("");
   }
 
   onInformation(): void {}
 
   onUpstreamDrain(): void {}
 
-  onResponse(head: ResponseHead, input: Buffer, up: UpstreamConnection): void {
+  onResponse(head: ResponseHead, input: Buffer | undefined, up: Upstream): void {
     this.head = head;
     up.form = "content";
-    up.readBody(input.subarray(head.length));
+    up.readBody(input === undefined ? up.unhold() : input.subarray(head.length));
   }
 
-  onBody(pieces: Uint8Array[], done: boolean, up: UpstreamConnection): void {
+  onBody(pieces: Uint8Array[], done: boolean, up: Upstream): void {
     for (const piece of pieces) this.keep(piece);
     if (!done) return;
     up.abandon();
@@ -135,7 +138,7 @@ class OwnExchange extends Timed implements UpstreamUser {
   }
 
   override onDeadline(): void {
-    const connected = this.up?.connection !== null;
+    const { connected } = this;
     this.up?.abandon();
     const detail = `${this.pool.name}: nothing complete within ${this.wanted.timeoutMs} ms`;
     this.end({ failure: connected ? "upstream_timeout" : "upstream_connect_timeout", detail });

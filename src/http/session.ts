@@ -10,7 +10,9 @@ import type { Peer } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import type { Connection, ConnectionOwner } from "../net/connection.ts";
 import { Timed } from "../net/wheel.ts";
+import { endChunks } from "./body.ts";
 import { runDone } from "./chain.ts";
+import type { Client } from "./client.ts";
 import { firstDelay, nextDelay, overdue } from "./deadlines.ts";
 import type { Engine } from "./engine.ts";
 import { HttpExchange } from "./exchange.ts";
@@ -28,14 +30,14 @@ export interface PlanHolder {
 
 type State = "reading" | "exchanging" | "lingering" | "closed";
 
-export class Session extends Timed implements ConnectionOwner {
+export class Session extends Timed implements ConnectionOwner, Client {
+  readonly version = "http1";
   readonly engine: Engine;
   readonly connection: Connection;
   readonly peer: Peer;
   trusted: boolean;
   /** The plan by which the exchange at hand, or the last one, runs. */
   plan: ListenerPlan;
-  /** Field lines that every request of this connection is sent on with. */
   connectionLines: string;
   private readonly holder: PlanHolder;
   private readonly closed: (session: Session) => void;
@@ -76,9 +78,16 @@ export class Session extends Timed implements ConnectionOwner {
     return this.engine.announcing && this.plan.direction === "inbound";
   }
 
-  /** True when nothing of the request at hand is left to read. */
   get bodyRead(): boolean {
     return this.input.bodyDone;
+  }
+
+  get requestTrailers(): string {
+    return this.input.trailers;
+  }
+
+  get pendingBytes(): number {
+    return this.connection.pendingBytes;
   }
 
   /** Bytes that wait in this process for either side: bounded, however slow they are. */
@@ -175,7 +184,6 @@ export class Session extends Timed implements ConnectionOwner {
     return true;
   }
 
-  /** The forwarder can take body again. */
   resumeBody(): void {
     this.connection.resume();
     this.pump();
@@ -212,7 +220,6 @@ export class Session extends Timed implements ConnectionOwner {
     return usable ? requestId : this.engine.nextId();
   }
 
-  /** The exchange has found its route, whose limits of time hold from now on. */
   startClock(): void {
     this.engine.wheel.set(this, firstDelay(this.x!.plan.timeouts));
   }
@@ -220,11 +227,18 @@ export class Session extends Timed implements ConnectionOwner {
   // -------------------------------------------------------------------------------------------
   // Answering
 
-  /** Writes part of the answer; false when the client is slower than the upstream. */
-  send(bytes: string | Uint8Array): boolean {
+  send(bytes: Uint8Array): boolean {
     this.lastActivity = this.engine.wheel.now;
     this.plan.sentBytes.add(bytes.length);
     return this.connection.write(bytes);
+  }
+
+  sendInformation(head: string): boolean {
+    return this.sendHead(head, undefined);
+  }
+
+  endBody(trailers: string): boolean {
+    return this.send(endChunks(trailers));
   }
 
   sendHead(head: string, body: Uint8Array | undefined): boolean {
@@ -250,14 +264,13 @@ export class Session extends Timed implements ConnectionOwner {
     this.breakOff();
   }
 
-  /** Ends the exchange without the rest of its answer, and the connection with a reset, which calls `onClose` at once. */
+  /** The connection ends with a reset, which calls `onClose` at once. */
   breakOff(): void {
     this.state = "closed";
     this.finish();
     this.connection.destroy();
   }
 
-  /** The answer is out, or will never be. */
   finish(): void {
     const x = this.x!;
     const { engine, input } = this;

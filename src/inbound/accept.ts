@@ -18,9 +18,9 @@ export const inbound: Manner = {
   },
 
   requestFields(x: HttpExchange, authority: string): string {
-    const { head, session } = x;
-    if (x.edited || (session.trusted && head.claims !== null)) return mergedFields(x) + hostIfAbsent(x, authority);
-    return `${hostIfAbsent(x, authority)}${x.fieldText()}${session.connectionLines}${x.id}\r\n`;
+    const { head, client } = x;
+    if (x.edited || (client.trusted && head.claims !== null)) return mergedFields(x) + hostIfAbsent(x, authority);
+    return `${hostIfAbsent(x, authority)}${x.fieldText()}${client.connectionLines}${x.id}\r\n`;
   },
 };
 
@@ -32,9 +32,9 @@ function hostIfAbsent(x: HttpExchange, authority: string): string {
 
 /** A trusted peer's claims go on, and what filters set: the peer itself is added to the list. */
 function mergedFields(x: HttpExchange): string {
-  const { session } = x;
+  const { client } = x;
   const chain = x.header("x-forwarded-for");
-  x.setHeader("x-forwarded-for", chain === undefined ? session.peer.address : `${chain}, ${session.peer.address}`);
+  x.setHeader("x-forwarded-for", chain === undefined ? client.peer.address : `${chain}, ${client.peer.address}`);
   if (x.header("x-forwarded-proto") === undefined) x.setHeader("x-forwarded-proto", x.scheme);
   x.setHeader("x-request-id", x.id);
   return `${x.fieldText()}via: 1.1 outrigger\r\n`;

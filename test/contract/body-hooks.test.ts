@@ -68,6 +68,18 @@ describe("the hooks", () => {
     expect(body).toBe("b321");
   });
 
+  test.each(["whole", "in pieces"])("leave the trailers of a body as they are: %s", async (how) => {
+    const filter = filterOf("shout", { requestBody: upper, responseBody: later(upper) });
+    const { port, upstream } = await sceneOf(
+      [filter],
+      doing((c) => void c.sendPieces(answers[`chunked, ${how}`]!)),
+    );
+    const { message } = await exchange(port, ...requests[`chunked, ${how}`]!);
+    const [sent] = strictRequests(upstream.received).messages;
+    expect([sent!.body, sent!.trailers]).toEqual([text.toUpperCase(), [["X-Sum", "1"]]]);
+    expect([message?.body, message?.trailers]).toEqual([text.toUpperCase(), [["X-Sum", "1"]]]);
+  });
+
   test("of later filters see the end also when an earlier one holds everything back", async () => {
     const calls: [string, boolean][] = [];
     const filters = [
