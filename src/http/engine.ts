@@ -5,6 +5,9 @@ import { TimerWheel } from "../net/wheel.ts";
 import type { HeadLimits } from "./head.ts";
 import { Pool } from "./pool.ts";
 
+/** Two digits each. */
+const hexadecimal = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, "0"));
+
 export class Engine {
   readonly thread: Thread;
   readonly wheel: TimerWheel;
@@ -18,6 +21,8 @@ export class Engine {
   private readonly pools = new Map<string, Pool>();
   private readonly idPrefix: string;
   private sequence = 0;
+  /** The id without its last two digits. */
+  private idBlock: string;
   private dateText = "";
   private dateSecond = -1;
 
@@ -32,11 +37,14 @@ export class Engine {
       .toString(16)
       .padStart(8, "0");
     this.idPrefix = `${worker.toString(16)}-${Math.floor(thread.clock.wall() / 1000).toString(16)}${seed}-`;
+    this.idBlock = this.idPrefix;
   }
 
   /** A request id that no other process or thread makes. */
   nextId(): string {
-    return this.idPrefix + (++this.sequence).toString(16);
+    const low = ++this.sequence & 0xff;
+    if (low === 0) this.idBlock = this.idPrefix + (this.sequence / 256).toString(16);
+    return this.idBlock + hexadecimal[low]!;
   }
 
   /** The pool of an address; kept over reloads, so that connections are, too. */

@@ -84,6 +84,7 @@ export class Forward implements UpstreamUser {
     this.up = up;
     this.connected = true;
     x.upstream = this.pool.name;
+    if (x.requestDone && !this.bodyStarted && this.sendAsItCame(up)) return;
     this.frameRequest(up);
     this.head = requestText(x, this.pool.authority, this.requestPipe !== null || this.chunksRequest);
     if (attempts?.replays === true) {
@@ -93,6 +94,16 @@ export class Forward implements UpstreamUser {
     if (!x.requestDone) x.client.resumeBody();
     if (this.head !== "") this.flushHead(undefined);
     if (up.version === "http2" && x.requestDone && !this.bodyStarted) up.endBody("");
+  }
+
+  /** Most requests have no body and need no edit: their bytes go on with a few lines behind them. */
+  private sendAsItCame(up: Upstream): boolean {
+    const { x } = this;
+    if (!x.head.isPlain || up.version !== "http1") return false;
+    const lines = x.client.plan.manner.linesToAppend(x);
+    if (lines === undefined) return false;
+    up.sendPlain(x.head, lines, x.id);
+    return true;
   }
 
   /** Between two HTTP/1 sides a body keeps its framing; any other way it is taken out and, for HTTP/1, put on again. */
@@ -170,6 +181,7 @@ export class Forward implements UpstreamUser {
   onResponse(head: ResponseHead, input: Buffer | undefined, up: Upstream): void {
     if (this.attempts === null) this.answer(head, input, up);
     else {
+      head.settle();
       if (input !== undefined) up.hold(input.subarray(head.length));
       this.attempts.answered(head);
     }
@@ -193,8 +205,10 @@ export class Forward implements UpstreamUser {
     const { x } = this;
     const { chain } = x.plan;
     x.status = head.status;
-    if (chain.response.length > 0 || chain.done.length > 0)
+    if (chain.response.length > 0 || chain.done.length > 0) {
+      head.settle();
       x.answer = new ResponseFields(head.status, head.reason, head);
+    }
     if (chain.response.length > 0) this.answerFiltered(head, input, up);
     else if (input === undefined) this.commit(head, up.unhold(), up);
     else this.commitAt(head, input, up);

@@ -41,6 +41,13 @@ export function isAuthority(text: string): boolean {
   return good;
 }
 
+/** The last good authority, if it is what stands between `from` and `to`. */
+export function knownAuthority(bytes: Uint8Array, from: number, to: number): string | undefined {
+  if (to - from !== lastAuthority.length) return undefined;
+  for (let i = from; i < to; i++) if (bytes[i] !== lastAuthority.charCodeAt(i - from)) return undefined;
+  return lastAuthority;
+}
+
 /** Takes spaces and tabs off both ends (RFC 9110 section 5.6.3); `trim` would take bytes of UTF-8 with them, such as 0xA0. */
 export function trimmed(text: string): string {
   let from = 0;

@@ -9,6 +9,7 @@
  * depend on how its bytes were cut into packets. Nothing is repaired: what is ambiguous is refused.
  */
 import type { FailureCode } from "../errors.ts";
+import { latin1Slice } from "../net/latin1.ts";
 import { isName, kinds, TOKEN, trimmed, VALUE } from "./grammar.ts";
 
 /** A head that is not accepted, and why. */
@@ -34,17 +35,16 @@ const TAB = 9;
 const COLON = 58;
 
 /** Fifteen digits are still an exact number. */
-const decimal = /^[0-9]{1,15}$/;
+const mostDigits = 15;
 
-const nothing = new Uint8Array(0);
+const nothing = Buffer.alloc(0);
 
 /** What both kinds of head have: fields as text, and the few the engine must understand. */
 export abstract class Head {
-  /** The head's characters, one per byte; may go on after the head's end. */
-  text = "";
-  /** The same as bytes, of which `limit` may be looked at. Empty once the head was read, so that it holds no buffer. */
-  protected bytes: Uint8Array = nothing;
+  /** What it is read from, `limit` bytes of which may be looked at; empty once it was settled. */
+  protected bytes: Buffer = nothing;
   protected limit = 0;
+  private ownText: string | undefined;
   /** Minor version: 0 or 1. */
   minor = 1;
   fieldsStart = 0;
@@ -65,8 +65,21 @@ export abstract class Head {
   protected nominated: string[] | null = null;
   private fieldCount = 0;
 
-  protected abstract readonly badHead: FailureCode;
-  protected abstract readonly tooLarge: FailureCode;
+  protected abstract get badHead(): FailureCode;
+  protected abstract get tooLarge(): FailureCode;
+
+  /** The head's characters, one per byte; made when first asked for, as a head that goes on as it came needs none. */
+  get text(): string {
+    this.ownText ??= latin1Slice(this.bytes, 0, this.limit);
+    return this.ownText;
+  }
+
+  /** Keeps the text instead of the bytes, which may be a small part of a large buffer. */
+  settle(): void {
+    if (this.bytes.length === 0) return;
+    this.ownText = latin1Slice(this.bytes, 0, this.length);
+    this.bytes = nothing;
+  }
 
   /** Fields of one kind of head only. */
   protected abstract note(start: number, nameEnd: number, lineEnd: number): Refusal | undefined;
@@ -126,10 +139,8 @@ export abstract class Head {
     const length = nameEnd - start;
     switch (bytes[start]! | 0x20) {
       case 99: // c
-        if (length === 10 && isName(bytes, start, "connection"))
-          return this.noteConnection(this.value(nameEnd, lineEnd), start, lineEnd + 2);
-        if (length === 14 && isName(bytes, start, "content-length"))
-          return this.noteLength(this.value(nameEnd, lineEnd));
+        if (length === 10 && isName(bytes, start, "connection")) return this.noteConnection(start, nameEnd, lineEnd);
+        if (length === 14 && isName(bytes, start, "content-length")) return this.noteLength(nameEnd, lineEnd);
         return undefined;
       case 107: // k
         if (length === 10 && isName(bytes, start, "keep-alive"))
@@ -158,15 +169,16 @@ export abstract class Head {
     let to = lineEnd;
     while (from < to && (bytes[from] === SP || bytes[from] === TAB)) from++;
     while (to > from && (bytes[to - 1] === SP || bytes[to - 1] === TAB)) to--;
-    return this.text.slice(from, to);
+    return latin1Slice(bytes, from, to);
   }
 
   protected noteKeepAlive(_value: string, start: number, end: number): undefined {
     return this.cut(start, end);
   }
 
-  private noteConnection(value: string, start: number, end: number): undefined {
-    this.cut(start, end);
+  private noteConnection(start: number, nameEnd: number, lineEnd: number): undefined {
+    this.cut(start, lineEnd + 2);
+    const value = this.value(nameEnd, lineEnd);
     if (value === "keep-alive") {
       this.saysKeepAlive = true; // what browsers and most clients send
       return;
@@ -183,11 +195,10 @@ export abstract class Head {
   }
 
   /** RFC 9112 section 6.3: one line, digits only; even equal repetitions are refused. */
-  private noteLength(value: string): Refusal | undefined {
+  private noteLength(nameEnd: number, lineEnd: number): Refusal | undefined {
     if (this.contentLength !== -1) return new Refusal(this.badFraming, "Content-Length more than once");
-    if (!decimal.test(value)) return new Refusal(this.badFraming, "Content-Length is not a number");
-    this.contentLength = Number(value);
-    return undefined;
+    this.contentLength = decimal(this.bytes, nameEnd + 1, lineEnd);
+    return this.contentLength === -1 ? new Refusal(this.badFraming, "Content-Length is not a number") : undefined;
   }
 
   private noteCoding(value: string): Refusal | undefined {
@@ -202,8 +213,8 @@ export abstract class Head {
     return undefined;
   }
 
-  protected abstract readonly badFraming: FailureCode;
-  protected abstract readonly unknownCoding: FailureCode;
+  protected abstract get badFraming(): FailureCode;
+  protected abstract get unknownCoding(): FailureCode;
   protected abstract conclude(): Refusal | undefined;
 
   private finish(position: number): this | Refusal | undefined {
@@ -211,8 +222,8 @@ export abstract class Head {
     if (this.bytes[position + 1] !== LF) return new Refusal(this.badHead, "CR without LF");
     this.fieldsEnd = position;
     this.length = position + 2;
+    this.limit = this.length;
     if (this.nominated !== null) this.cutNominated(this.nominated);
-    this.bytes = nothing;
     return this.conclude() ?? this;
   }
 
@@ -225,6 +236,22 @@ export abstract class Head {
     }
     this.cuts = orderedCuts(this.cuts);
   }
+}
+
+/** The number that stands between `from` and `to`, white space around it allowed; -1 when it is not one. */
+function decimal(bytes: Uint8Array, from: number, to: number): number {
+  let start = from;
+  let end = to;
+  while (start < end && (bytes[start] === SP || bytes[start] === TAB)) start++;
+  while (end > start && (bytes[end - 1] === SP || bytes[end - 1] === TAB)) end--;
+  if (start === end || end - start > mostDigits) return -1;
+  let value = 0;
+  for (let i = start; i < end; i++) {
+    const digit = bytes[i]! - 48;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 /** Cuts in order and without overlaps, as `keptFields` needs them. */
@@ -290,25 +317,20 @@ export function findField(head: Head, name: string): string | undefined {
   return found;
 }
 
-const firstLook = 4096;
-
 /** A scanner of one kind of head, new for every look. */
 interface Scanner<H> {
-  scan(bytes: Uint8Array, text: string, limits: HeadLimits): H | Refusal | undefined;
+  /** Looks at the first `limit` bytes. */
+  scan(bytes: Buffer, limit: number, limits: HeadLimits): H | Refusal | undefined;
 }
 
-/** Bodies may follow, so a few KiB are turned into text first, and all that may be head only if needed. */
+/** Reads a head from the start of `bytes`; undefined when more are needed. */
 export function readHead<H>(
   bytes: Buffer,
   limits: HeadLimits,
   make: new () => Scanner<H>,
   tooLarge: FailureCode,
 ): H | Refusal | undefined {
-  const most = Math.min(bytes.length, limits.headBytes);
-  const first = Math.min(most, firstLook);
-  const outcome = new make().scan(bytes, bytes.toString("latin1", 0, first), limits);
-  if (outcome !== undefined) return outcome;
-  const second = first < most ? new make().scan(bytes, bytes.toString("latin1", 0, most), limits) : undefined;
-  if (second !== undefined || bytes.length < limits.headBytes) return second;
+  const outcome = new make().scan(bytes, Math.min(bytes.length, limits.headBytes), limits);
+  if (outcome !== undefined || bytes.length < limits.headBytes) return outcome;
   return new Refusal(tooLarge, `head larger than ${limits.headBytes} bytes`);
 }

@@ -7,6 +7,8 @@ export interface Manner {
   receive(head: RequestHead, trusted: boolean): void;
   /** Field lines that are the same for every request of a connection from that address. */
   connectionLines(address: string): string;
+  /** The lines that follow a request's own fields when those go on as they came, the last one without its value, which is the id; undefined when they cannot. */
+  linesToAppend(x: HttpExchange): string | undefined;
   /** The fields that go to the upstream, each with its CRLF. `authority` is where they go. */
   requestFields(x: HttpExchange, authority: string): string;
 }

@@ -13,7 +13,10 @@ export function compileMatch(match: Match): Test {
   for (const header of match.headers) tests.push(headerTest(header));
   if (tests.length === 0) return always;
   if (tests.length === 1) return tests[0]!;
-  return (x) => tests.every((test) => test(x));
+  return (x) => {
+    for (let i = 0; i < tests.length; i++) if (!tests[i]!(x)) return false;
+    return true;
+  };
 }
 
 const always: Test = () => true;

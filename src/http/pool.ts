@@ -84,7 +84,7 @@ export class Pool {
       return;
     }
     this.idle.push(up);
-    this.wheel.set(up, Math.min(idleMs, announced));
+    this.wheel.setCoarse(up, Math.min(idleMs, announced));
   }
 
   /** @internal the kernel was asked for a connection */

@@ -1,5 +1,7 @@
 /** The head of a request: request line, Host, and what a client claims about itself. */
-import { isAuthority, isName, kinds, TARGET, TOKEN } from "./grammar.ts";
+import type { FailureCode } from "../errors.ts";
+import { latin1Slice } from "../net/latin1.ts";
+import { isAuthority, isName, kinds, knownAuthority, TARGET, TOKEN } from "./grammar.ts";
 import { Head, type HeadLimits, orderedCuts, Refusal, readHead } from "./head.ts";
 
 const SP = 32;
@@ -22,10 +24,18 @@ export class RequestHead extends Head {
   forwardedFor: string | undefined;
   requestId: string | undefined;
 
-  protected override readonly badHead = "bad_header";
-  protected override readonly tooLarge = "head_too_large";
-  protected override readonly badFraming = "bad_framing";
-  protected override readonly unknownCoding = "unknown_transfer_coding";
+  protected override get badHead(): FailureCode {
+    return "bad_header";
+  }
+  protected override get tooLarge(): FailureCode {
+    return "head_too_large";
+  }
+  protected override get badFraming(): FailureCode {
+    return "bad_framing";
+  }
+  protected override get unknownCoding(): FailureCode {
+    return "unknown_transfer_coding";
+  }
 
   /** True when the client leaves the connection open for a next request. */
   get keepsAlive(): boolean {
@@ -53,7 +63,7 @@ export class RequestHead extends Head {
     switch (bytes[start]! | 0x20) {
       case 104: // h
         if (length === 4 && isName(bytes, start, "host"))
-          return this.noteHost(this.value(nameEnd, lineEnd), start, lineEnd + 2);
+          return this.noteHost(this.hostAt(nameEnd, lineEnd), start, lineEnd + 2);
         return undefined;
       case 101: // e
         if (length === 6 && isName(bytes, start, "expect")) this.noteExpect(this.value(nameEnd, lineEnd).toLowerCase());
@@ -94,6 +104,22 @@ export class RequestHead extends Head {
     this.claims.push(start, end);
   }
 
+  /** True when it can go to an upstream byte for byte: nothing is taken out, and it says where it goes. */
+  get isPlain(): boolean {
+    return this.cuts === null && this.minor === 1 && !this.absolute && this.hostStart !== -1 && this.bytes.length > 0;
+  }
+
+  /** Copies request line and fields to the start of `target`; only for a plain one. Returns the bytes copied. */
+  copyTo(target: Uint8Array): number {
+    return this.bytes.copy(target, 0, 0, this.fieldsEnd);
+  }
+
+  /** Nearly all requests name the same host: its text is there already. */
+  private hostAt(nameEnd: number, lineEnd: number): string {
+    const from = this.bytes[nameEnd + 1] === SP ? nameEnd + 2 : nameEnd + 1;
+    return knownAuthority(this.bytes, from, lineEnd) ?? this.value(nameEnd, lineEnd);
+  }
+
   private noteHost(host: string, start: number, end: number): Refusal | undefined {
     if (this.hostStart !== -1) return new Refusal("bad_host", "Host more than once");
     if (!isAuthority(host)) return new Refusal("bad_host", "Host is not a host name with an optional port");
@@ -114,10 +140,9 @@ export class RequestHead extends Head {
   }
 
   /** @internal */
-  scan(bytes: Uint8Array, text: string, limits: HeadLimits): RequestHead | Refusal | undefined {
+  scan(bytes: Buffer, limit: number, limits: HeadLimits): RequestHead | Refusal | undefined {
     this.bytes = bytes;
-    this.text = text;
-    this.limit = text.length;
+    this.limit = limit;
     const refusal = this.scanRequestLine();
     if (refusal === null) return undefined;
     return refusal ?? this.scanFields(limits);
@@ -125,7 +150,7 @@ export class RequestHead extends Head {
 
   /** Null when more bytes are needed. */
   private scanRequestLine(): Refusal | null | undefined {
-    const { bytes, text, limit } = this;
+    const { bytes, limit } = this;
     let position = 0;
     while (position < limit && (kinds[bytes[position]!]! & TOKEN) !== 0) position++;
     if (position === limit) return null;
@@ -142,18 +167,17 @@ export class RequestHead extends Head {
     const refusal = this.scanVersion(position + 1);
     if (refusal !== undefined) return refusal;
     this.fieldsStart = position + 11;
-    this.method = text.slice(0, methodEnd);
-    return this.noteTarget(text.slice(methodEnd + 1, position));
+    this.method = isGet(bytes, methodEnd) ? "GET" : latin1Slice(bytes, 0, methodEnd);
+    return this.noteTarget(latin1Slice(bytes, methodEnd + 1, position));
   }
 
   private scanVersion(start: number): Refusal | null | undefined {
-    const version = this.text.slice(start, start + 10);
-    if (version === "HTTP/1.1\r\n") return undefined;
-    if (version === "HTTP/1.0\r\n") {
-      this.minor = 0;
+    const { bytes, limit } = this;
+    if (start + 10 <= limit && isVersion(bytes, start)) {
+      this.minor = bytes[start + 7]! - 48;
       return undefined;
     }
-    return versionFault(version);
+    return versionFault(latin1Slice(bytes, start, Math.min(start + 10, limit)));
   }
 
   private noteTarget(target: string): Refusal | undefined {
@@ -171,6 +195,19 @@ export class RequestHead extends Head {
     this.target = rest.startsWith("?") ? `/${rest}` : rest;
     return undefined;
   }
+}
+
+function isGet(bytes: Uint8Array, methodEnd: number): boolean {
+  return methodEnd === 3 && bytes[0] === 71 && bytes[1] === 69 && bytes[2] === 84;
+}
+
+const version = Buffer.from("HTTP/1.?\r\n");
+
+/** `HTTP/1.1` or `HTTP/1.0`, and the end of the line. */
+function isVersion(bytes: Uint8Array, start: number): boolean {
+  for (let i = 0; i < 10; i++) if (i !== 7 && bytes[start + i] !== version[i]) return false;
+  const minor = bytes[start + 7];
+  return minor === 49 || minor === 48;
 }
 
 /** Null while the version may still become a good one. */

@@ -106,6 +106,7 @@ class OwnExchange extends Timed implements UpstreamUser {
   onUpstreamDrain(): void {}
 
   onResponse(head: ResponseHead, input: Buffer | undefined, up: Upstream): void {
+    head.settle();
     this.head = head;
     up.form = "content";
     up.readBody(input === undefined ? up.unhold() : input.subarray(head.length));

@@ -1,19 +1,34 @@
 /** The head of an answer: status line, and how long the upstream keeps the connection. */
+import type { FailureCode } from "../errors.ts";
 import { kinds, VALUE } from "./grammar.ts";
 import { Head, type HeadLimits, Refusal, readHead } from "./head.ts";
 
+const CR = 13;
+const LF = 10;
 const SP = 32;
 
 export class ResponseHead extends Head {
   status = 0;
-  reason = "";
   /** Seconds the upstream says it keeps an idle connection (`Keep-Alive: timeout=`); -1 when it says nothing. */
   keepAliveSeconds = -1;
 
-  protected override readonly badHead = "upstream_bad_response";
-  protected override readonly tooLarge = "upstream_head_too_large";
-  protected override readonly badFraming = "upstream_bad_response";
-  protected override readonly unknownCoding = "upstream_bad_response";
+  protected override get badHead(): FailureCode {
+    return "upstream_bad_response";
+  }
+  protected override get tooLarge(): FailureCode {
+    return "upstream_head_too_large";
+  }
+  protected override get badFraming(): FailureCode {
+    return "upstream_bad_response";
+  }
+  protected override get unknownCoding(): FailureCode {
+    return "upstream_bad_response";
+  }
+
+  /** The words after the status; often none. */
+  get reason(): string {
+    return this.fieldsStart > 15 ? this.text.slice(13, this.fieldsStart - 2) : "";
+  }
 
   get keepsAlive(): boolean {
     return this.minor === 1 ? !this.saysClose : this.saysKeepAlive && !this.saysClose;
@@ -35,38 +50,45 @@ export class ResponseHead extends Head {
   }
 
   /** @internal */
-  scan(bytes: Uint8Array, text: string, limits: HeadLimits): ResponseHead | Refusal | undefined {
+  scan(bytes: Buffer, limit: number, limits: HeadLimits): ResponseHead | Refusal | undefined {
     this.bytes = bytes;
-    this.text = text;
-    this.limit = text.length;
-    const refusal = this.scanStatusLine();
-    if (refusal === null) return undefined;
-    return refusal ?? this.scanFields(limits);
-  }
-
-  private scanStatusLine(): Refusal | null | undefined {
-    const text = this.text;
-    const end = text.indexOf("\r\n");
-    if (end === -1) return mayBecomeStatusLine(text) ? null : new Refusal(this.badHead, "not an HTTP/1.1 answer");
-    const digits = text.charCodeAt(7) - 48;
-    this.status = (text.charCodeAt(9) - 48) * 100 + (text.charCodeAt(10) - 48) * 10 + text.charCodeAt(11) - 48;
-    const reasonStart = end > 12 ? 13 : 12;
-    const line = text.slice(0, 9);
-    if ((line !== "HTTP/1.1 " && line !== "HTTP/1.0 ") || !this.plausible(end))
-      return new Refusal(this.badHead, "malformed status line");
-    this.minor = digits;
-    this.reason = text.slice(reasonStart, end);
+    this.limit = limit;
+    const end = this.scanStatusLine();
+    if (end === -1) return this.statusLineFault();
     this.fieldsStart = end + 2;
-    return undefined;
+    return this.scanFields(limits);
   }
 
-  private plausible(end: number): boolean {
-    if (!(this.status >= 100 && this.status <= 999)) return false;
-    for (let i = 9; i < 12; i++) if (this.text.charCodeAt(i) < 48 || this.text.charCodeAt(i) > 57) return false;
-    if (end > 12 && this.text.charCodeAt(12) !== SP) return false;
-    for (let i = 12; i < end; i++) if ((kinds[this.text.charCodeAt(i)]! & VALUE) === 0) return false;
-    return true;
+  /** Returns where the line ends, or -1 for one that is not whole and good. */
+  private scanStatusLine(): number {
+    const { bytes, limit } = this;
+    if (limit < 14 || !startsAsHttp1(bytes)) return -1;
+    const hundreds = bytes[9]! - 48;
+    const tens = bytes[10]! - 48;
+    const ones = bytes[11]! - 48;
+    if (!(hundreds > 0 && hundreds < 10 && tens >= 0 && tens < 10 && ones >= 0 && ones < 10)) return -1;
+    let end = 12;
+    if (bytes[end] === SP) while (end < limit && (kinds[bytes[end]!]! & VALUE) !== 0) end++;
+    if (end + 1 >= limit || bytes[end] !== CR || bytes[end + 1] !== LF) return -1;
+    this.minor = bytes[7]! - 48;
+    this.status = hundreds * 100 + tens * 10 + ones;
+    return end;
   }
+
+  /** Undefined when more bytes may still make it a good one. */
+  private statusLineFault(): Refusal | undefined {
+    const { text } = this;
+    if (text.includes("\r\n")) return new Refusal(this.badHead, "malformed status line");
+    return mayBecomeStatusLine(text) ? undefined : new Refusal(this.badHead, "not an HTTP/1.1 answer");
+  }
+}
+
+const http1 = Buffer.from("HTTP/1.? ");
+
+/** `HTTP/1.1 ` or `HTTP/1.0 `. */
+function startsAsHttp1(bytes: Uint8Array): boolean {
+  for (let i = 0; i < 9; i++) if (i !== 7 && bytes[i] !== http1[i]) return false;
+  return bytes[7] === 49 || bytes[7] === 48;
 }
 
 const statusLine = /^HTTP\/1\.[01] [1-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?$/;

@@ -12,6 +12,7 @@ import { Timed } from "../net/wheel.ts";
 import { type BodyForm, type BodyReader, ChunkedReader, CloseReader, endChunks, LengthReader, noBody } from "./body.ts";
 import { Refusal } from "./head.ts";
 import type { Pool } from "./pool.ts";
+import type { RequestHead } from "./request-head.ts";
 import { type ResponseHead, readResponseHead } from "./response-head.ts";
 import type { Upstream, UpstreamUser } from "./upstream.ts";
 
@@ -68,6 +69,10 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
 
   sendHead(head: string, body: Uint8Array | undefined): boolean {
     return this.connection!.writeHead(head, body);
+  }
+
+  sendPlain(head: RequestHead, lines: string, id: string): void {
+    this.connection!.writePlain(head, lines, id);
   }
 
   send(bytes: Uint8Array): boolean {

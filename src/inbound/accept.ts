@@ -17,12 +17,21 @@ export const inbound: Manner = {
     return `x-forwarded-for: ${address}\r\nx-forwarded-proto: http\r\nvia: 1.1 outrigger\r\nx-request-id: `;
   },
 
+  linesToAppend(x: HttpExchange): string | undefined {
+    return mustMerge(x) ? undefined : x.client.connectionLines;
+  },
+
   requestFields(x: HttpExchange, authority: string): string {
-    const { head, client } = x;
-    if (x.edited || (client.trusted && head.claims !== null)) return mergedFields(x) + hostIfAbsent(x, authority);
+    const { client } = x;
+    if (mustMerge(x)) return mergedFields(x) + hostIfAbsent(x, authority);
     return `${hostIfAbsent(x, authority)}${x.fieldText()}${client.connectionLines}${x.id}\r\n`;
   },
 };
+
+/** True when filters have edited the fields, or a trusted peer has said something of what is added here. */
+function mustMerge(x: HttpExchange): boolean {
+  return x.edited || (x.client.trusted && x.head.claims !== null);
+}
 
 /** HTTP/1.0 clients may send no Host; an HTTP/1.1 request without one would be refused. */
 function hostIfAbsent(x: HttpExchange, authority: string): string {

@@ -6,6 +6,7 @@
  */
 import type { Socket, SocketHandler } from "bun";
 import { errorCode } from "../errors.ts";
+import { latin1Write } from "./latin1.ts";
 
 /** What drives a connection: the client's side of an exchange, or the upstream's. */
 export interface ConnectionOwner {
@@ -22,6 +23,15 @@ export type RawSocket = Socket<Connection>;
 
 /** Room in which a head and a small body are put side by side, so that they leave in one system call. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+const headEnd = Buffer.from("\r\n\r\n");
+
+/** A head that can be copied: its fields, without the empty line, are `length - 2` bytes. */
+interface Copyable {
+  readonly text: string;
+  readonly length: number;
+  copyTo(target: Uint8Array): number;
+}
 
 const nothing: ConnectionOwner = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 
@@ -71,10 +81,26 @@ export class Connection {
       return bodyLength === 0 ? fits : this.write(body!);
     }
     if (this.closed || this.finSent) return true;
-    scratch.write(head, 0, "latin1");
+    latin1Write(scratch, head, 0);
     if (bodyLength > 0) scratch.set(body!, head.length);
     const taken = Math.max(this.socket.write(scratch, 0, total), 0);
     return taken === total ? true : this.keep(Buffer.from(scratch.subarray(taken, total)));
+  }
+
+  /** Writes the bytes of a head as they are, and lines and a last value behind its fields, in one system call. */
+  writePlain(head: Copyable, lines: string, last: string): void {
+    const length = head.length + lines.length + last.length + 2;
+    if (length > scratch.length || this.pendingBytes > 0) {
+      this.write(`${head.text.slice(0, head.length - 2)}${lines}${last}\r\n\r\n`);
+      return;
+    }
+    if (this.closed || this.finSent) return;
+    let at = head.copyTo(scratch);
+    at += latin1Write(scratch, lines, at);
+    at += latin1Write(scratch, last, at);
+    scratch.set(headEnd, at);
+    const taken = Math.max(this.socket.write(scratch, 0, length), 0);
+    if (taken < length) this.keep(Buffer.from(scratch.subarray(taken, length)));
   }
 
   /** Stops reading: the kernel's window closes, and the peer waits. */
@@ -111,7 +137,7 @@ export class Connection {
   private writeText(text: string): boolean {
     // A string would leave as UTF-8, so it goes through Latin-1 bytes (RFC 9112 section 2.2: heads are octets).
     if (text.length > scratch.length) return this.write(Buffer.from(text, "latin1"));
-    scratch.write(text, 0, "latin1");
+    latin1Write(scratch, text, 0);
     const taken = Math.max(this.socket.write(scratch, 0, text.length), 0);
     return taken === text.length ? true : this.keep(Buffer.from(scratch.subarray(taken, text.length)));
   }

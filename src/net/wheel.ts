@@ -64,12 +64,21 @@ export class TimerWheel {
   set(node: Timed, delayMs: number): void {
     if (this.count === 0) this.wake();
     // Where the loop stood still since the last tick, a short time must not be over before it began.
-    const deadline = (delayMs <= exactMs ? this.clock.now() : this.now) + delayMs;
+    this.place(node, (delayMs <= exactMs ? this.clock.now() : this.now) + delayMs);
+  }
+
+  private place(node: Timed, deadline: number): void {
     node.deadline = deadline;
-    if (delayMs === Number.POSITIVE_INFINITY) return;
+    if (deadline === Number.POSITIVE_INFINITY) return;
     if (node.dueTick !== 0 && node.dueTick * this.tickMs <= deadline) return;
     if (node.dueTick !== 0) this.unlink(node);
     this.link(node);
+  }
+
+  /** The same, counted from the last tick: may be over early by as long as the loop stood still, and asks no clock. */
+  setCoarse(node: Timed, delayMs: number): void {
+    if (this.count === 0) this.wake();
+    this.place(node, this.now + delayMs);
   }
 
   /** Takes a node out for good. */

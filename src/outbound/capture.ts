@@ -12,6 +12,8 @@ export const outbound: Manner = {
     return "";
   },
 
+  linesToAppend(): undefined {},
+
   requestFields(x: HttpExchange, authority: string): string {
     return x.namesHost ? x.fieldText() : `Host: ${authority}\r\n${x.fieldText()}`;
   },

@@ -54,8 +54,18 @@ describe("requests in", () => {
       ["x-forwarded-for", "127.0.0.1"],
       ["x-forwarded-proto", "http"],
       ["via", "1.1 outrigger"],
-      ["x-request-id", expect.stringMatching(/^0-[0-9a-f]+-1$/)],
+      ["x-request-id", expect.stringMatching(/^0-[0-9a-f]+-01$/)],
     ]);
+  });
+
+  test.each([1, 4000, 65_300, 65_480])("arrive whole with a field of %d bytes, of any characters", async (size) => {
+    const value = "\xe9\xff!~\t"
+      .repeat(size / 5 + 1)
+      .slice(0, size - 1)
+      .concat("x");
+    const head = await asSeen(await behind(), `Host: a\r\nX: ${value}\r\n`);
+    expect(head.fields.find(([name]) => name === "X")?.[1]).toBe(value);
+    expect(names(head)).toEqual(["Host", "X", "x-forwarded-for", "x-forwarded-proto", "via", "x-request-id"]);
   });
 
   const claims =
