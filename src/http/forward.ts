@@ -100,9 +100,10 @@ export class Forward implements UpstreamUser {
   private sendAsItCame(up: Upstream): boolean {
     const { x } = this;
     if (!x.head.isPlain || up.version !== "http1") return false;
-    const lines = x.client.plan.manner.linesToAppend(x);
-    if (lines === undefined) return false;
-    up.sendPlain(x.head, lines, x.id);
+    const { manner } = x.client.plan;
+    const behind = manner.linesBehind(x);
+    if (behind === undefined) return false;
+    up.sendPlain(x.head, manner.namesUpstream ? this.pool.hostLine : "", behind, x.id);
     return true;
   }
 

@@ -7,8 +7,13 @@ export interface Manner {
   receive(head: RequestHead, trusted: boolean): void;
   /** Field lines that are the same for every request of a connection from that address. */
   connectionLines(address: string): string;
-  /** The lines that follow a request's own fields when those go on as they came, the last one without its value, which is the id; undefined when they cannot. */
-  linesToAppend(x: HttpExchange): string | undefined;
+  /** True when Host is taken from where a request goes: its line stands before the fields. */
+  readonly namesUpstream: boolean;
+  /**
+   * The lines behind a request's own fields when those go on as they came, the last one without its value, which is
+   * the request's id; empty for none, undefined when the fields cannot go on so.
+   */
+  linesBehind(x: HttpExchange): string | undefined;
   /** The fields that go to the upstream, each with its CRLF. `authority` is where they go. */
   requestFields(x: HttpExchange, authority: string): string;
 }

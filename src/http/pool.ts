@@ -36,6 +36,8 @@ export class Pool {
   readonly name: string;
   /** As a Host field carries it: without the port of the scheme, as some servers compare it as text. */
   readonly authority: string;
+  /** The Host line for requests that are named after where they go. */
+  readonly hostLine: string;
   readonly shared: Shared;
   readonly wheel: TimerWheel;
   private readonly port: number;
@@ -48,6 +50,7 @@ export class Pool {
   constructor(host: string, port: number, shared: Shared) {
     this.name = `${host.includes(":") ? `[${host}]` : host}:${port}`;
     this.authority = port === 80 ? this.name.slice(0, -3) : this.name;
+    this.hostLine = `Host: ${this.authority}\r\n`;
     this.port = port;
     this.shared = shared;
     this.wheel = shared.wheel;

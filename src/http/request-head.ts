@@ -104,14 +104,28 @@ export class RequestHead extends Head {
     this.claims.push(start, end);
   }
 
-  /** True when it can go to an upstream byte for byte: nothing is taken out, and it says where it goes. */
+  /** True when its request line and the fields that go on can be sent byte for byte. */
   get isPlain(): boolean {
-    return this.cuts === null && this.minor === 1 && !this.absolute && this.hostStart !== -1 && this.bytes.length > 0;
+    return this.minor === 1 && !this.absolute && this.bytes.length > 0;
   }
 
-  /** Copies request line and fields to the start of `target`; only for a plain one. Returns the bytes copied. */
-  copyTo(target: Uint8Array): number {
-    return this.bytes.copy(target, 0, 0, this.fieldsEnd);
+  /** Copies the request line of a plain one to the start of `target`; returns the bytes copied. */
+  copyLine(target: Uint8Array): number {
+    return this.bytes.copy(target, 0, 0, this.fieldsStart);
+  }
+
+  /** Copies the fields of a plain one that go on to `target` from `at`; returns where they end. */
+  copyFields(target: Uint8Array, at: number): number {
+    const { bytes, cuts, fieldsEnd } = this;
+    let end = at;
+    let position = this.fieldsStart;
+    if (cuts !== null) {
+      for (let i = 0; i < cuts.length; i += 2) {
+        if (cuts[i]! > position) end += bytes.copy(target, end, position, cuts[i]!);
+        position = cuts[i + 1]!;
+      }
+    }
+    return position < fieldsEnd ? end + bytes.copy(target, end, position, fieldsEnd) : end;
   }
 
   /** Nearly all requests name the same host: its text is there already. */

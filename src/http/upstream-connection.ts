@@ -71,8 +71,8 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     return this.connection!.writeHead(head, body);
   }
 
-  sendPlain(head: RequestHead, lines: string, id: string): void {
-    this.connection!.writePlain(head, lines, id);
+  sendPlain(head: RequestHead, before: string, behind: string, id: string): void {
+    this.connection!.writePlain(head, before, behind, id);
   }
 
   send(bytes: Uint8Array): boolean {

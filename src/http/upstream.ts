@@ -22,8 +22,8 @@ export interface Upstream {
 
   /** Writes the request's head and the first of its body. False when the rest must wait. */
   sendHead(head: string, body: Uint8Array | undefined): boolean;
-  /** Writes a plain request without a body byte for byte, with `lines`, `id` and two line ends behind its fields; HTTP/1 only. */
-  sendPlain(head: RequestHead, lines: string, id: string): void;
+  /** Writes a plain request without a body byte for byte, with lines before and behind its fields, the last one ended by `id`; HTTP/1 only. */
+  sendPlain(head: RequestHead, before: string, behind: string, id: string): void;
   /** Writes more of the body; false when the rest must wait. */
   send(bytes: Uint8Array): boolean;
   /** Ends a body of undeclared length in HTTP/1, and every request in HTTP/2. Trailer lines have their CRLF. */

@@ -17,8 +17,10 @@ export const inbound: Manner = {
     return `x-forwarded-for: ${address}\r\nx-forwarded-proto: http\r\nvia: 1.1 outrigger\r\nx-request-id: `;
   },
 
-  linesToAppend(x: HttpExchange): string | undefined {
-    return mustMerge(x) ? undefined : x.client.connectionLines;
+  namesUpstream: false,
+
+  linesBehind(x: HttpExchange): string | undefined {
+    return mustMerge(x) || x.head.hostStart === -1 ? undefined : x.client.connectionLines;
   },
 
   requestFields(x: HttpExchange, authority: string): string {

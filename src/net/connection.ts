@@ -24,13 +24,30 @@ export type RawSocket = Socket<Connection>;
 /** Room in which a head and a small body are put side by side, so that they leave in one system call. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
-const headEnd = Buffer.from("\r\n\r\n");
-
-/** A head that can be copied: its fields, without the empty line, are `length - 2` bytes. */
+/** A head whose bytes can be copied. `length` is that of the whole, the empty line included. */
 interface Copyable {
-  readonly text: string;
   readonly length: number;
-  copyTo(target: Uint8Array): number;
+  copyLine(target: Uint8Array): number;
+  copyFields(target: Uint8Array, at: number): number;
+}
+
+/** Puts a head together; `last` stands behind `behind` on one line with it. Returns its length. */
+function assemble(target: Buffer, head: Copyable, before: string, behind: string, last: string): number {
+  let at = head.copyLine(target);
+  if (before !== "") at += latin1Write(target, before, at);
+  at = head.copyFields(target, at);
+  if (behind !== "") {
+    at += latin1Write(target, behind, at);
+    at += latin1Write(target, last, at);
+    at = endLine(target, at);
+  }
+  return endLine(target, at);
+}
+
+function endLine(target: Uint8Array, at: number): number {
+  target[at] = 13;
+  target[at + 1] = 10;
+  return at + 2;
 }
 
 const nothing: ConnectionOwner = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
@@ -87,18 +104,16 @@ export class Connection {
     return taken === total ? true : this.keep(Buffer.from(scratch.subarray(taken, total)));
   }
 
-  /** Writes the bytes of a head as they are, and lines and a last value behind its fields, in one system call. */
-  writePlain(head: Copyable, lines: string, last: string): void {
-    const length = head.length + lines.length + last.length + 2;
-    if (length > scratch.length || this.pendingBytes > 0) {
-      this.write(`${head.text.slice(0, head.length - 2)}${lines}${last}\r\n\r\n`);
+  /** Writes request line and fields of a head as they came, with lines before and behind the fields, in one system call. */
+  writePlain(head: Copyable, before: string, behind: string, last: string): void {
+    const most = head.length + before.length + behind.length + last.length + 2;
+    if (most > scratch.length || this.pendingBytes > 0) {
+      const target = Buffer.allocUnsafe(most);
+      this.write(target.subarray(0, assemble(target, head, before, behind, last)));
       return;
     }
     if (this.closed || this.finSent) return;
-    let at = head.copyTo(scratch);
-    at += latin1Write(scratch, lines, at);
-    at += latin1Write(scratch, last, at);
-    scratch.set(headEnd, at);
+    const length = assemble(scratch, head, before, behind, last);
     const taken = Math.max(this.socket.write(scratch, 0, length), 0);
     if (taken < length) this.keep(Buffer.from(scratch.subarray(taken, length)));
   }

@@ -12,7 +12,11 @@ export const outbound: Manner = {
     return "";
   },
 
-  linesToAppend(): undefined {},
+  namesUpstream: true,
+
+  linesBehind(x: HttpExchange): string | undefined {
+    return x.edited ? undefined : "";
+  },
 
   requestFields(x: HttpExchange, authority: string): string {
     return x.namesHost ? x.fieldText() : `Host: ${authority}\r\n${x.fieldText()}`;
