@@ -7,8 +7,24 @@ import type { Socket } from "bun";
 export interface Target {
   port: number;
   connections: number;
+  /** TLS with any certificate. */
+  tls?: boolean;
   /** Whole requests as they go on the wire; taken in turn by all connections. */
   requests: readonly Buffer[];
+}
+
+/** Clients of some protocol, as the loops below drive them; `S` is one connection. */
+export interface Clients<S extends { data: { dueAt: number } }> {
+  /** Complete answers so far, failed ones included. */
+  readonly answered: number;
+  readonly failed: number;
+  /** The first thing that could not be understood at all. */
+  readonly fault: Error | undefined;
+  /** Called after each answer. The connection is free until it is asked again. */
+  onAnswer: (connection: S) => void;
+  readonly sockets: readonly S[];
+  ask(connection: S, dueAt?: number): void;
+  close(): void;
 }
 
 /** What one connection is in the middle of. */
@@ -23,8 +39,8 @@ interface Client {
 
 const HEAD_END = "\r\n\r\n";
 
-export class Load {
-  /** Complete answers with status 200. */
+export class Load implements Clients<Socket<Client>> {
+  /** Complete answers, whatever their status. */
   answered = 0;
   /** Everything else: other statuses, connections that broke, writes the kernel did not take. */
   failed = 0;
@@ -44,6 +60,7 @@ export class Load {
 
   static async connect(target: Target): Promise<Load> {
     const load = new Load(target);
+    // A connection after the other: a burst of a thousand would overflow backlogs.
     for (let i = 0; i < target.connections; i++) load.#sockets.push(await load.#open());
     return load;
   }
@@ -69,6 +86,7 @@ export class Load {
     return Bun.connect<Client>({
       hostname: "127.0.0.1",
       port: this.#target.port,
+      ...(this.#target.tls && { tls: { rejectUnauthorized: false } }),
       data: { pending: undefined, bodyLeft: 0, dueAt: 0 },
       socket: {
         data: (socket, chunk) => this.#read(socket, chunk),
@@ -134,7 +152,12 @@ function bodyLength(head: string): number {
  * Keeps every connection busy for `settleMs` and then for `ms`; calls `mark` at both ends of the second stretch and
  * returns the answers in it. Afterwards no request is under way.
  */
-export async function closedLoop(load: Load, settleMs: number, ms: number, mark: () => void): Promise<number> {
+export async function closedLoop<S extends { data: { dueAt: number } }>(
+  load: Clients<S>,
+  settleMs: number,
+  ms: number,
+  mark: () => void,
+): Promise<number> {
   let under = load.sockets.length;
   load.onAnswer = (socket) => load.ask(socket);
   for (const socket of load.sockets) load.ask(socket);
@@ -153,7 +176,11 @@ export async function closedLoop(load: Load, settleMs: number, ms: number, mark:
  * Lets `perSecond` requests fall due each second on a 1 ms clock for `ms`, and returns for each answer the
  * milliseconds since its request fell due: waiting for a free connection is part of them.
  */
-export async function fixedRate(load: Load, perSecond: number, ms: number): Promise<number[]> {
+export async function fixedRate<S extends { data: { dueAt: number } }>(
+  load: Clients<S>,
+  perSecond: number,
+  ms: number,
+): Promise<number[]> {
   const latenciesMs: number[] = [];
   const free = [...load.sockets];
   const due: number[] = [];
@@ -185,7 +212,7 @@ export async function fixedRate(load: Load, perSecond: number, ms: number): Prom
 const PATIENCE_MS = 3000;
 
 /** Waits until no answer is missing: a proxy that owes one longer than `PATIENCE_MS` has lost it. */
-async function until(load: Load, missing: () => number): Promise<void> {
+async function until(load: { fault: Error | undefined; failed: number }, missing: () => number): Promise<void> {
   for (const startedAt = performance.now(); missing() > 0; await Bun.sleep(5)) {
     if (load.fault) throw load.fault;
     if (performance.now() - startedAt < PATIENCE_MS) continue;

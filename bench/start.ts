@@ -3,9 +3,10 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { connects, freePort, LOAD_CORE, PROXY_CORE, ROOT } from "./contenders.ts";
-import { startOrigin } from "./http.ts";
+import { LOAD_CORE, PROXY_CORE, ROOT } from "./layout.ts";
 import { family, type Memory, memory, pinned } from "./linux.ts";
+import { startOrigin } from "./origins.ts";
+import { connects, freePort } from "./running.ts";
 
 export const SAMPLE = "samples/all-in-one";
 /** Set as the sample's `${INTERVAL}`: the tutorial's. */
