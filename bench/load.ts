@@ -82,15 +82,18 @@ export class Load implements Clients<Socket<Client>> {
     for (const socket of this.#sockets) socket.terminate();
   }
 
-  #open(): Promise<Socket<Client>> {
-    return Bun.connect<Client>({
+  async #open(): Promise<Socket<Client>> {
+    const { promise: shaken, resolve } = Promise.withResolvers<void>();
+    const socket = await Bun.connect<Client>({
       hostname: "127.0.0.1",
       port: this.#target.port,
       ...(this.#target.tls && { tls: { rejectUnauthorized: false } }),
       data: { pending: undefined, bodyLeft: 0, dueAt: 0 },
       socket: {
-        data: (socket, chunk) => this.#read(socket, chunk),
+        handshake: () => resolve(),
+        data: (one, chunk) => this.#read(one, chunk),
         close: () => {
+          resolve();
           if (!this.#closing) this.failed++;
         },
         error: (_, fault) => {
@@ -99,6 +102,8 @@ export class Load implements Clients<Socket<Client>> {
         },
       },
     });
+    if (this.#target.tls) await shaken;
+    return socket;
   }
 
   #read(socket: Socket<Client>, chunk: Buffer): void {

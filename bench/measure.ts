@@ -60,6 +60,7 @@ export interface PointResult {
 export const SLICE_MS = 250;
 const LATENCY_MS = 1000;
 const LATENCY_PASSES = 3;
+const SETTLE_LIMIT_MS = 2000;
 
 /** A contender at one point: its process, or why there is none any more. */
 interface Entry {
@@ -172,6 +173,7 @@ class PointRun {
     await this.#suite.check(entry.label, entry.proxy.port, this.#point);
     const session = await this.#suite.open(entry.proxy.port, this.#point);
     try {
+      await this.#settled();
       await this.#slice(entry, session, this.#plan.warmUpMs);
     } finally {
       session.close();
@@ -185,6 +187,7 @@ class PointRun {
       const session = await this.#guarded(entry, () => this.#suite.open(entry.proxy!.port, this.#point));
       if (session) sessions.set(entry, session);
     }
+    await this.#settled();
     const slices = new Map(this.#standing().map((entry): [Entry, Slice[]] => [entry, []]));
     const before = new Map(this.#standing().map((entry) => [entry, cpuMs(entry)]));
     const order = this.#standing();
@@ -204,6 +207,16 @@ class PointRun {
       ({ label, column }) => `${label} ${column.samples.at(-1)!.usPerRequest.toFixed(2)}`,
     );
     this.#plan.say(`  round ${round}: µs CPU per ${this.#suite.unit}: ${figures.join(", ")}`);
+  }
+
+  /** Waits until no proxy opens connections to the app any more: one that looks at nothing opens one for each client. */
+  async #settled(): Promise<void> {
+    let known = -1;
+    for (const until = performance.now() + SETTLE_LIMIT_MS; performance.now() < until; await Bun.sleep(20)) {
+      const { connections } = await this.#origin.count();
+      if (connections === known) return;
+      known = connections;
+    }
   }
 
   /** One stretch of load. Throws when an answer was wrong or did not come from the origin. */

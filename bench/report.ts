@@ -107,7 +107,11 @@ function ratioTable(report: Report): string {
       result.point.name,
       ...against.map(([, values]) => (values.length > 0 ? spread(values) : "–")),
       spread(ratios(us(roles.b), us(roles.a))),
-      verdicts(result.point.bars, new Map(against.map(([name, values]) => [name, median(values)]))),
+      // The bars are our own: not those of another contender that stands in our place.
+      verdicts(
+        report.subject === "outrigger" ? result.point.bars : {},
+        new Map(against.map(([name, values]) => [name, median(values)])),
+      ),
     ];
   });
   return table([`${report.subject} ÷`, ...names, "B ÷ A (noise)", "aims and bars"], rows);
@@ -174,7 +178,7 @@ function latency({ results, plan, suite }: Report): string[] {
   for (const { label, latency } of base.columns) if (latency) rows.push([label, ms(latency.p50Ms), ms(latency.p99Ms)]);
   const clock =
     suite.name === "http2"
-      ? `${plan.perSecond} requests a second, time from when a request was sent`
+      ? "each client at its share of the rate, all of them at once; time from when a request was sent"
       : `${suite.unit}s due by the clock (${plan.perSecond / 1000} each millisecond), time from when one fell due`;
   return [
     `### Latency at ${plan.perSecond} ${suite.unit}s a second\n\n${table(["", "p50 ms", "p99 ms"], rows)}\n\nBase point, ${clock}; medians of three passes. App and load share a core: compare with the first row.`,

@@ -97,6 +97,7 @@ async function checkEcho(port: number, { bodyBytes }: Point): Promise<void> {
   client.onmessage = ({ data }) => resolve(data);
   client.onerror = () => reject(new WrongAnswer("not timed: a WebSocket client could not connect"));
   client.onclose = () => reject(new WrongAnswer("not timed: a WebSocket client was closed before its echo"));
+  setTimeout(() => reject(new WrongAnswer("not timed: a WebSocket client got no echo within 5 s")), 5000);
   const echo = await promise.finally(() => client.close());
   if (!Buffer.isBuffer(echo) || !echo.equals(sent)) throw new WrongAnswer("not timed: the echo is not what was sent");
 }

@@ -1,5 +1,6 @@
 /** The npm package http-proxy: `node http-proxy.mjs CONFIG`. */
 import httpProxy from "http-proxy";
-import { agent, serveWith, settings } from "./settings.mjs";
+import { agent, serveWith, settings, target } from "./settings.mjs";
 
-serveWith(httpProxy.createProxyServer({ agent: agent(), xfwd: true, proxyTimeout: settings.responseTimeoutMs }));
+const proxy = httpProxy.createProxyServer({ agent: agent(), xfwd: true, proxyTimeout: settings.responseTimeoutMs });
+serveWith(proxy, (request, socket, head) => proxy.ws(request, socket, head, target));

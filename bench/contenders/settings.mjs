@@ -6,6 +6,7 @@ import https from "node:https";
 /** The bench's own file, filled in from bench/configs/node.json.template. */
 export const settings = JSON.parse(readFileSync(process.argv[2], "utf8"));
 export const upstream = { host: "127.0.0.1", port: settings.origin };
+export const target = { target: upstream };
 
 /** Prefixes in the order in which a person would list them: all of the bench lead to the one app. */
 export const prefixes = ["/api/", ...Array.from({ length: settings.routes }, (_, i) => `/route-${i + 1}/`), "/"];
@@ -35,9 +36,8 @@ export function limited(server) {
   return server;
 }
 
-/** The two proxies with http-proxy's interface behind one server: its own route, the others, and tunnels where asked for. */
-export function serveWith(proxy) {
-  const target = { target: upstream };
+/** The two proxies with http-proxy's interface behind one server: its own route, the others, and `tunnel` for upgrades. */
+export function serveWith(proxy, tunnel) {
   const answer = (request, response) => {
     if (request.url === "/healthz") return response.writeHead(204).end();
     if (!routed(request.url)) return response.writeHead(404).end();
@@ -56,7 +56,7 @@ export function serveWith(proxy) {
     if (response?.writeHead && !response.headersSent) response.writeHead(502).end();
     else response?.destroy?.();
   });
-  if (settings.websocket) server.on("upgrade", (request, socket, head) => proxy.ws(request, socket, target, head));
+  if (settings.websocket) server.on("upgrade", tunnel);
   limited(server).listen(settings.port, "127.0.0.1", 4096);
 }
 
