@@ -10,7 +10,8 @@ export function sessionOf<S extends { data: { dueAt: number } }>(clients: Client
     async drive(ms, mark) {
       const [served, failed] = [clients.answered, clients.failed];
       const answered = await closedLoop(clients, SETTLE_MS, ms, mark);
-      return { served: clients.answered - served, answered, failed: clients.failed - failed };
+      const firstFailure = clients.firstFailure;
+      return { served: clients.answered - served, answered, failed: clients.failed - failed, firstFailure };
     },
     close: () => clients.close(),
   };
@@ -23,7 +24,9 @@ export async function latenciesOf<S extends { data: { dueAt: number } }>(
 ): Promise<number[]> {
   try {
     const latenciesMs = await fixedRate(clients, perSecond, ms);
-    if (clients.failed > 0) throw new Error(`${clients.failed} failed at ${perSecond} a second`);
+    if (clients.failed > 0) {
+      throw new Error(`${clients.failed} failed at ${perSecond} a second, the first with: ${clients.firstFailure}`);
+    }
     return latenciesMs;
   } finally {
     clients.close();

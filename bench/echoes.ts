@@ -43,6 +43,7 @@ function serverHead(length: number): Buffer {
 export class Echoes implements Clients<Socket<Client>> {
   answered = 0;
   failed = 0;
+  firstFailure: string | undefined;
   fault: Error | undefined;
   onAnswer: (socket: Socket<Client>) => void = () => {};
   readonly sockets: Socket<Client>[] = [];
@@ -90,7 +91,7 @@ export class Echoes implements Clients<Socket<Client>> {
         },
         close: (one) => {
           one.data.upgraded?.("the connection was closed");
-          if (!this.#closing) this.failed++;
+          if (!this.#closing) this.#fail("a connection was closed");
         },
         error: (_, fault) => {
           this.fault ??= fault;
@@ -113,10 +114,15 @@ export class Echoes implements Clients<Socket<Client>> {
     if (client.upgraded) this.#readHead(socket, bytes);
     else if (bytes.length < this.#echo.length) client.pending = bytes;
     else {
-      if (!bytes.equals(this.#echo)) this.failed++;
+      if (!bytes.equals(this.#echo)) this.#fail("an echo was not what was sent");
       this.answered++;
       this.onAnswer(socket);
     }
+  }
+
+  #fail(what: string): void {
+    this.failed++;
+    this.firstFailure ??= what;
   }
 
   #readHead({ data: client }: Socket<Client>, bytes: Buffer): void {
@@ -125,7 +131,7 @@ export class Echoes implements Clients<Socket<Client>> {
       client.pending = bytes;
       return;
     }
-    if (bytes.length > end + HEAD_END.length) this.failed++;
+    if (bytes.length > end + HEAD_END.length) this.#fail("bytes came that nobody sent");
     client.upgraded?.(bytes.toString("latin1", 0, end));
     client.upgraded = undefined;
   }

@@ -15,6 +15,7 @@ export interface Slot {
 export class Handshakes implements Clients<Slot> {
   answered = 0;
   failed = 0;
+  firstFailure: string | undefined;
   fault: Error | undefined;
   onAnswer: (slot: Slot) => void = () => {};
   readonly sockets: readonly Slot[];
@@ -29,12 +30,13 @@ export class Handshakes implements Clients<Slot> {
     slot.data.dueAt = dueAt;
     slot.answer = Buffer.alloc(0);
     let isOver = false;
-    const over = (socket: Socket<undefined> | undefined, good: boolean): void => {
+    const over = (socket: Socket<undefined> | undefined, fault?: string): void => {
       if (isOver) return;
       isOver = true;
       socket?.end();
       this.answered++;
-      if (!good) this.failed++;
+      if (fault !== undefined) this.failed++;
+      this.firstFailure ??= fault;
       // Not at once: the next connection must not nest in this one's callback.
       setImmediate(() => this.onAnswer(slot));
     };
@@ -44,18 +46,18 @@ export class Handshakes implements Clients<Slot> {
       tls: { rejectUnauthorized: false },
       socket: {
         handshake: (socket) => {
-          if (socket.write(this.#target.request) !== this.#target.request.length) over(socket, false);
+          if (socket.write(this.#target.request) !== this.#target.request.length) over(socket, "a short write");
         },
         data: (socket, chunk) => {
           slot.answer = Buffer.concat([slot.answer, chunk]);
           const size = this.#size(slot.answer);
-          if (size >= 0) over(socket, size === 0);
+          if (size >= 0) over(socket, size === 0 ? undefined : `a wrong answer:\n${slot.answer.toString("latin1")}`);
         },
-        close: (socket) => over(socket, false),
-        error: (socket) => over(socket, false),
-        connectError: () => over(undefined, false),
+        close: (socket) => over(socket, "closed before the answer"),
+        error: (socket, fault) => over(socket, fault.message),
+        connectError: (_, fault) => over(undefined, fault.message),
       },
-    }).catch(() => over(undefined, false));
+    }).catch((fault: Error) => over(undefined, fault.message));
   }
 
   close(): void {}

@@ -18,6 +18,8 @@ export interface Clients<S extends { data: { dueAt: number } }> {
   /** Complete answers so far, failed ones included. */
   readonly answered: number;
   readonly failed: number;
+  /** What the first failure was, in words. */
+  readonly firstFailure: string | undefined;
   /** The first thing that could not be understood at all. */
   readonly fault: Error | undefined;
   /** Called after each answer. The connection is free until it is asked again. */
@@ -44,6 +46,7 @@ export class Load implements Clients<Socket<Client>> {
   answered = 0;
   /** Everything else: other statuses, connections that broke, writes the kernel did not take. */
   failed = 0;
+  firstFailure: string | undefined;
   /** The first answer that could not be read at all. */
   fault: Error | undefined;
   /** Called after each answer. The connection is free until it is asked again. */
@@ -74,7 +77,7 @@ export class Load implements Clients<Socket<Client>> {
     const request = requests[this.#next]!;
     this.#next = this.#next + 1 === requests.length ? 0 : this.#next + 1;
     socket.data.dueAt = dueAt;
-    if (socket.write(request) !== request.length) this.failed++;
+    if (socket.write(request) !== request.length) this.#fail("the kernel did not take a whole request");
   }
 
   close(): void {
@@ -94,11 +97,11 @@ export class Load implements Clients<Socket<Client>> {
         data: (one, chunk) => this.#read(one, chunk),
         close: () => {
           resolve();
-          if (!this.#closing) this.failed++;
+          if (!this.#closing) this.#fail("a connection was closed");
         },
         error: (_, fault) => {
           this.fault ??= fault;
-          this.failed++;
+          this.#fail(fault.message);
         },
       },
     });
@@ -117,7 +120,7 @@ export class Load implements Clients<Socket<Client>> {
 
   #readBody(socket: Socket<Client>, chunk: Buffer): void {
     const left = socket.data.bodyLeft - chunk.length;
-    if (left < 0) this.failed++;
+    if (left < 0) this.#fail("more body came than was announced");
     socket.data.bodyLeft = Math.max(0, left);
     if (left <= 0) this.#finish(socket);
   }
@@ -130,11 +133,17 @@ export class Load implements Clients<Socket<Client>> {
     }
     socket.data.pending = undefined;
     const size = headEnd + HEAD_END.length + bodyLength(bytes.toString("latin1", 0, headEnd));
-    if (!isOk(bytes) || bytes.length > size) this.failed++;
+    if (!isOk(bytes)) this.#fail(bytes.toString("latin1", 0, headEnd));
+    else if (bytes.length > size) this.#fail("more body came than was announced");
     socket.data.bodyLeft = size - bytes.length;
     if (socket.data.bodyLeft > 0) return;
     this.#plainBytes = size;
     this.#finish(socket);
+  }
+
+  #fail(what: string): void {
+    this.failed++;
+    this.firstFailure ??= what;
   }
 
   #finish(socket: Socket<Client>): void {

@@ -242,10 +242,11 @@ class PointRun {
   }
 
   /** The load's count, the origin's count and keep-alive to the origin must fit together. */
-  #mustAgree({ served, failed }: Driven, origin: { asked: number; opened: number }): void {
+  #mustAgree({ served, failed, firstFailure }: Driven, origin: { asked: number; opened: number }): void {
     const { name, connections } = this.#point;
     const { unit } = this.#suite;
-    if (failed > 0) throw new Error(`${failed} of ${served} ${unit}s failed at ${name}`);
+    const first = firstFailure === undefined ? "" : `, the first with: ${firstFailure}`;
+    if (failed > 0) throw new Error(`${failed} of ${served} ${unit}s failed at ${name}${first}`);
     if (served === 0) throw new Error(`no ${unit} was answered at ${name}`);
     if (origin.asked !== served) {
       throw new Error(`${served} answers at ${name}, but the origin counted ${origin.asked}`);

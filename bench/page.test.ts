@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { replaceSection, table } from "./page.ts";
+import { replaceSection, type Section, table } from "./page.ts";
+import { suites } from "./suites.ts";
 
 describe("docs/benchmarks.md", () => {
   test("a run replaces its own section and keeps the other", () => {
@@ -14,6 +15,13 @@ describe("docs/benchmarks.md", () => {
   test("sections keep their order whichever was measured first", () => {
     const page = replaceSection(replaceSection("", "start", "s"), "http", "h");
     expect(page.indexOf("<!-- http: begin -->")).toBeLessThan(page.indexOf("<!-- start: begin -->"));
+  });
+
+  test("every command that compares has a section", () => {
+    for (const [name, suite] of Object.entries(suites)) {
+      expect(suite.name).toBe(name as Section);
+      expect(replaceSection("", suite.name, "figures")).toContain(`<!-- ${name}: begin -->`);
+    }
   });
 
   test("tables align figures to the right", () => {

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { fill } from "./contenders.ts";
-import { points } from "./points.ts";
+import { http2Points, type Point, points, tcpPoints, tlsPoints, websocketPoints } from "./points.ts";
 
-function named(name: string) {
+function named(name: string): Point {
   return points.find((point) => point.name === name)!;
 }
 
@@ -15,34 +14,45 @@ describe("points", () => {
     for (const request of requests) expect(request.trimEnd().split("\r\n").length).toBe(17);
   });
 
-  test("every point but the base differs from it in one factor", () => {
-    const factors = (name: string) => {
-      const { connections, bodyBytes, sameFields, requests } = named(name);
-      const head = requests()[0]!
-        .toString()
-        .replace(/\/_body\/\d+/, "/hello");
-      return [connections, bodyBytes, sameFields, head];
-    };
-    const base = factors("base");
-    for (const point of points.slice(1)) {
-      const differing = factors(point.name).filter((factor, i) => factor !== base[i]);
+  /** What a point fixes; the path belongs to the body or to the routes it asks for. */
+  function factors({ connections, bodyBytes, switches, requests }: Point): string[] {
+    const head = requests()[0]!
+      .toString()
+      .replace(/\/_body\/\d+|\/route-\d+\/hello/, "/hello");
+    return [String(connections), String(bodyBytes), JSON.stringify(switches), head];
+  }
+
+  test.each([
+    ["http", points],
+    ["http2", http2Points],
+    ["tls", tlsPoints],
+    ["websocket", websocketPoints],
+  ])("every point of %s but the base differs from it in one factor", (_name, all) => {
+    const [base, ...others] = all;
+    const fixed = factors(base!);
+    expect(base!.name).toBe("base");
+    for (const point of others) {
+      const differing = factors(point).filter((factor, i) => factor !== fixed[i]);
       expect([point.name, differing.length]).toEqual([point.name, 1]);
     }
   });
-});
 
-describe("configs", () => {
-  const places = { port: 1111, origin: 2222, sameFields: false };
-
-  test.each(["outrigger.yaml", "haproxy.cfg", "nginx.conf"])("%s has no place left open", async (config) => {
-    const text = await fill(config, "/folder", places);
-    expect(text).toContain("127.0.0.1:1111");
-    expect(text).toContain("127.0.0.1:2222");
-    expect(text).not.toMatch(/\{\{|\}\}/);
+  test("routes lead to the last of as many as there are", () => {
+    for (const count of [10, 1000]) {
+      const point = named(`routes-${count}`);
+      expect(point.switches.routes).toBe(count);
+      expect(point.requests()[0]!.toString()).toStartWith(`GET /route-${count}/`);
+    }
   });
 
-  test.each(["haproxy.cfg", "nginx.conf"])("%s writes the same fields only where that is the point", async (config) => {
-    expect(await fill(config, "/folder", places)).not.toContain("X-Request-Id");
-    expect(await fill(config, "/folder", { ...places, sameFields: true })).toContain("X-Request-Id");
+  test("a ping has 64 bytes", () => {
+    expect(tcpPoints[0]!.requests()[0]!.length).toBe(64);
+  });
+
+  test("names are unique within a command, and the base is measured unasked", () => {
+    for (const all of [points, http2Points, tlsPoints, websocketPoints, tcpPoints]) {
+      expect(new Set(all.map((point) => point.name)).size).toBe(all.length);
+      expect(all[0]!.usual).toBe(true);
+    }
   });
 });

@@ -169,7 +169,7 @@ export const websocketPoints: readonly Point[] = [
 ];
 
 /** A request and an answer of exactly 64 bytes each, head included. */
-const PING = Buffer.from("GET /_64 HTTP/1.1\r\nHost: bench.local\r\nX-Ping: 0123456789abcde\r\n\r\n");
+const PING = Buffer.from("GET /_64 HTTP/1.1\r\nHost: bench.local\r\nX-Ping: 0123456789abcd\r\n\r\n");
 
 export const tcpPoints: readonly Point[] = [
   { ...base, doc: "64 bytes there, 64 bytes back, 32 connections", requests: () => [PING], bodyBytes: 25 },

@@ -30,6 +30,8 @@ export interface Driven {
   answered: number;
   /** Answers that were not what was asked for; a single one ends the run. */
   failed: number;
+  /** What the first failure was, where the load can tell. */
+  firstFailure?: string | undefined;
 }
 
 /** Clients of one proxy for the length of a round. Their connections stay open between stretches of load. */
