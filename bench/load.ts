@@ -223,7 +223,7 @@ export async function fixedRate<S extends { data: { dueAt: number } }>(
   return latenciesMs;
 }
 
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 10_000;
 
 /** Waits until no answer is missing: a proxy that owes one longer than `PATIENCE_MS` has lost it. */
 async function until(load: { fault: Error | undefined; failed: number }, missing: () => number): Promise<void> {

@@ -13,6 +13,7 @@ const TITLES = {
   tls: "TLS 1.3 towards the client",
   websocket: "CPU per WebSocket message",
   tcp: "Plain TCP",
+  soak: "Thirty minutes of mixed traffic",
   start: "Start and idle memory",
 } as const;
 export type Section = keyof typeof TITLES;
