@@ -128,6 +128,7 @@ export async function checkTls(port: number): Promise<void> {
 export async function checkTcp(port: number, point: Point): Promise<void> {
   const path = point.requests()[0]!.toString("latin1").split(" ", 2)[1]!;
   const answer = await overHttp1(port)({ method: "GET", path });
+  expect(answer.status === 200, `GET ${path} gave ${answer.status} instead of 200`);
   expect(
     answer.body.length === point.bodyBytes,
     `GET ${path} gave ${answer.body.length} bytes, not ${point.bodyBytes}`,

@@ -54,7 +54,7 @@ const npm = (name: string, script: string): Entry =>
 
 const entries: Readonly<Record<string, Entry>> = {
   outrigger: {
-    templates: ["outrigger.yaml"],
+    templates: ["outrigger.yaml", "add-field.ts.template"],
     tcpTemplates: ["tcp/outrigger.yaml"],
     arguments: (path) => ["run", "-c", path],
     program: async ({ fromSource }) => outrigger(fromSource),

@@ -226,12 +226,12 @@ export async function fixedRate<S extends { data: { dueAt: number } }>(
 const PATIENCE_MS = 10_000;
 
 /** Waits until no answer is missing: a proxy that owes one longer than `PATIENCE_MS` has lost it. */
-async function until(load: { fault: Error | undefined; failed: number }, missing: () => number): Promise<void> {
+async function until(load: Pick<Load, "fault" | "failed" | "firstFailure">, missing: () => number): Promise<void> {
   for (const startedAt = performance.now(); missing() > 0; await Bun.sleep(5)) {
     if (load.fault) throw load.fault;
     if (performance.now() - startedAt < PATIENCE_MS) continue;
     throw new Error(
-      `${missing()} answers are missing ${PATIENCE_MS / 1000} s after the last request; ${load.failed} failed`,
+      `${missing()} answers are missing ${PATIENCE_MS / 1000} s after the last request; ${load.failed} failed${load.firstFailure ? `, the first with: ${load.firstFailure}` : ""}`,
     );
   }
 }

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { type Contender, nginxModules } from "./contenders.ts";
 import { LOAD_CORE, PROXY_CORE } from "./layout.ts";
 import { family, pinned } from "./linux.ts";
-import { CONFIGS, fill, type Places, type Switches } from "./template.ts";
+import { fill, type Places, type Switches } from "./template.ts";
 
 /** Envoy takes longest; some wait for their first look at the configuration. */
 const START_LIMIT_MS = 15_000;
@@ -23,12 +23,20 @@ export interface Running {
 /** Switches that a config may ask for and that are off unless a command or a point says otherwise. */
 const OFF: Switches = { tls: 0, http2: 0, websocket: 0, routes: 0, filters: 0, sameFields: 0 };
 
+/** Below the ports the kernel gives to those who ask for any: none of them takes ours before it is used. */
+const PORTS = { from: 10_000, to: 30_000 };
+
 /** A port nobody listens on just now. */
 export function freePort(): number {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = probe;
-  probe.stop(true);
-  return port;
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+      return port;
+    } catch {
+      // Taken: another one then.
+    }
+  }
 }
 
 /** Starts the contender and waits until it accepts connections. */
@@ -69,14 +77,14 @@ export async function writeConfigs(
   const all: Switches = { ...OFF, ...switches };
   const values: Places = {
     folder,
-    configs: CONFIGS,
     health: freePort(),
     scheme: all.http2 ? "h2c" : "http",
     http1: places.origin ?? "",
     modules: nginxModules() ?? "",
     ...places,
   };
-  const paths = templates.map((template) => join(folder, basename(template)));
+  // `.template` keeps tools away from what is no JSON or resolves its imports elsewhere.
+  const paths = templates.map((template) => join(folder, basename(template, ".template")));
   for (const [i, path] of paths.entries()) await writeFile(path, await fill(templates[i]!, values, all));
   return paths;
 }

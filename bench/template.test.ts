@@ -26,7 +26,7 @@ describe("a config template", () => {
 });
 
 describe("the configs", () => {
-  const templates = [...new Bun.Glob("**/*.{yaml,cfg,conf,template}").scanSync({ cwd: CONFIGS })].sort();
+  const templates = [...new Bun.Glob("**/*.{yaml,cfg,conf,json.template}").scanSync({ cwd: CONFIGS })].sort();
   const places = { port: 1111, origin: 2222, http1: 3333, echo: 4444, cert: "/c", key: "/k", pem: "/p" };
 
   async function filled(template: string, switches: Record<string, number>): Promise<string> {
