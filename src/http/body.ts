@@ -93,7 +93,7 @@ const mostExtensionBytes = 1024;
 const mostTrailerBytes = 16 * 1024;
 /** Fields that would change framing, routing or identity if a server merged trailers into the head (RFC 9110 section 6.5.1). */
 const neverTrailers =
-  /^(?:content-length|transfer-encoding|host|connection|upgrade|te|trailer|authorization|cookie|set-cookie|expect|content-encoding|content-type|content-range|x-forwarded-.*|forwarded|x-request-id)$/i;
+  /^(?:content-length|transfer-encoding|host|connection|keep-alive|proxy-.*|upgrade|te|trailer|authorization|www-authenticate|cookie|set-cookie|expect|max-forwards|range|if-.*|content-encoding|content-type|content-range|x-forwarded-.*|forwarded|x-request-id)$/i;
 
 const CR = 13;
 const LF = 10;
@@ -110,6 +110,12 @@ export class ChunkedReader implements BodyReader {
   private extensionBytes = 0;
   private trailerLine = "";
   private trailerBytes = 0;
+  private readonly nominated: ReadonlySet<string> | null;
+
+  /** @param nominated lower-case names of trailer fields that end here, as `Connection` named them (RFC 9110 section 7.6.1) */
+  constructor(nominated: ReadonlySet<string> | null = null) {
+    this.nominated = nominated;
+  }
 
   get done(): boolean {
     return this.state === "done";
@@ -232,7 +238,9 @@ export class ChunkedReader implements BodyReader {
     const value = line.slice(colon + 1, -1);
     if (colon < 1 || !isAll(name, TOKEN) || !line.endsWith("\r")) this.fault = "malformed trailer field";
     else if (value !== "" && !isAll(value, VALUE)) this.fault = "control character in a trailer field";
-    else if (neverTrailers.test(name)) this.fault = `${name} is not allowed as a trailer field`;
+    // An underscore is a hyphen to some servers, as in `isTwin`.
+    else if (neverTrailers.test(name.replaceAll("_", "-"))) this.fault = `${name} is not allowed as a trailer field`;
+    else if (this.nominated?.has(name.toLowerCase()) === true) this.finishedTrailer = undefined;
   }
 }
 

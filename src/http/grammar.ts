@@ -27,7 +27,8 @@ export function isAll(text: string, kind: number): boolean {
   return true;
 }
 
-const authority = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]+)(?::([0-9]{1,5}))?$/;
+const authority =
+  /^(?:\[[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::([0-9]{1,5}))?$/;
 
 /** The last value that was found good: nearly all requests name the same host. */
 let lastAuthority = "";
@@ -65,6 +66,19 @@ function isBlank(code: number): boolean {
 export function isName(bytes: Uint8Array, start: number, name: string): boolean {
   for (let i = 0; i < name.length; i++) {
     if ((bytes[start + i]! | 0x20) !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/**
+ * The same, where an underscore counts as a hyphen: CGI, WSGI and Rack make one name of both (RFC 3875 section 4.1.18),
+ * so that an app behind them cannot tell `X_Forwarded_For` from the field it believes.
+ */
+export function isTwin(bytes: Uint8Array, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    const wanted = name.charCodeAt(i);
+    const byte = bytes[start + i]!;
+    if ((byte | 0x20) !== wanted && !(byte === 95 && wanted === 45)) return false;
   }
   return true;
 }

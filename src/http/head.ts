@@ -62,8 +62,8 @@ export abstract class Head {
   saysKeepAlive = false;
   /** Lines that concern this hop only and are not sent on: pairs of start and end, in order. */
   cuts: number[] | null = null;
-  /** Names listed in `Connection`, lower case, without close and keep-alive. */
-  protected nominated: string[] | null = null;
+  /** Names listed in `Connection`, lower case, without close and keep-alive; they end here, in trailers too. */
+  nominated: Set<string> | null = null;
   private fieldCount = 0;
 
   protected abstract get badHead(): FailureCode;
@@ -141,8 +141,10 @@ export abstract class Head {
     switch (bytes[start]! | 0x20) {
       case 99: // c
         if (length === 10 && isName(bytes, start, "connection")) return this.noteConnection(start, nameEnd, lineEnd);
-        if (length === 14 && isName(bytes, start, "content-length")) return this.noteLength(nameEnd, lineEnd);
-        return undefined;
+        if (length !== 14) return undefined;
+        return isName(bytes, start, "content-length")
+          ? this.noteLength(nameEnd, lineEnd)
+          : this.noteTwin(start, "content-length");
       case 107: // k
         if (length === 10 && isName(bytes, start, "keep-alive"))
           return this.noteKeepAlive(this.value(nameEnd, lineEnd), start, lineEnd + 2);
@@ -152,15 +154,21 @@ export abstract class Head {
         return undefined;
       case 116: // t
         if (length === 2 && isName(bytes, start, "te")) this.cut(start, lineEnd + 2);
-        if (length === 17 && isName(bytes, start, "transfer-encoding"))
-          return this.noteCoding(this.value(nameEnd, lineEnd));
-        return undefined;
+        if (length !== 17) return undefined;
+        return isName(bytes, start, "transfer-encoding")
+          ? this.noteCoding(this.value(nameEnd, lineEnd))
+          : this.noteTwin(start, "transfer-encoding");
       case 117: // u
         if (length === 7 && isName(bytes, start, "upgrade")) this.cut(start, lineEnd + 2);
         return undefined;
       default:
         return this.note(start, nameEnd, lineEnd);
     }
+  }
+
+  /** A name as long as a framing field's that begins with the same letter, and is not it. */
+  protected noteTwin(_start: number, _name: string): Refusal | undefined {
+    return undefined;
   }
 
   /** The value between colon and line end, without white space around it. */
@@ -190,8 +198,8 @@ export abstract class Head {
       if (token === "close") this.saysClose = true;
       else if (token === "keep-alive") this.saysKeepAlive = true;
       else if (token !== "") {
-        this.nominated ??= [];
-        this.nominated.push(token);
+        this.nominated ??= new Set();
+        this.nominated.add(token);
       }
     }
   }
@@ -230,11 +238,11 @@ export abstract class Head {
   }
 
   /** Removes the fields that `Connection` names, but never framing or Host, whose loss would change the message. */
-  private cutNominated(names: string[]): void {
+  private cutNominated(names: ReadonlySet<string>): void {
     for (const line of fieldLines(this)) {
       const name = this.text.slice(line.start, line.nameEnd).toLowerCase();
       if (name === "host" || name === "content-length" || name === "transfer-encoding") continue;
-      if (names.includes(name)) this.cut(line.start, line.end);
+      if (names.has(name)) this.cut(line.start, line.end);
     }
     this.cuts = orderedCuts(this.cuts);
   }

@@ -104,10 +104,18 @@ describe("what a client claims to be", () => {
   });
 
   test("is nothing of this kind when the name is only alike", () => {
-    const alike = "X-Forwarde: 1\r\nX-Forwarded: 1\r\nX-Request-Ids: 1\r\nForwardeds: 1\r\nX_Forwarded_For: 1\r\n";
+    const alike = "X-Forwarde: 1\r\nX-Forwarded: 1\r\nX-Request-Ids: 1\r\nForwardeds: 1\r\nX_Forwarde: 1\r\n";
     const head = read(`GET / HTTP/1.1\r\nHost: a\r\n${alike}\r\n`);
     head.disbelieve();
     expect(keptFields(head)).toBe(`Host: a\r\n${alike}`);
+  });
+
+  test("is also what a server behind CGI would read as it", () => {
+    const twins = "X_Forwarded_For: 1\r\nx-forwarded_proto: 1\r\nX_REQUEST-ID: 1\r\n";
+    const head = read(`GET / HTTP/1.1\r\nHost: a\r\n${twins}\r\n`);
+    expect({ id: head.requestId, chain: head.forwardedFor }).toEqual({ id: undefined, chain: undefined });
+    head.disbelieve();
+    expect(keptFields(head)).toBe("Host: a\r\n");
   });
 });
 

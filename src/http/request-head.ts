@@ -1,7 +1,7 @@
 /** The head of a request: request line, Host, and what a client claims about itself. */
 import type { FailureCode } from "../errors.ts";
 import { latin1Slice } from "../net/latin1.ts";
-import { isAuthority, isName, kinds, knownAuthority, TARGET, TOKEN } from "./grammar.ts";
+import { isAuthority, isName, isTwin, kinds, knownAuthority, TARGET, TOKEN } from "./grammar.ts";
 import { Head, type HeadLimits, orderedCuts, Refusal, readHead } from "./head.ts";
 
 const SP = 32;
@@ -87,16 +87,22 @@ export class RequestHead extends Head {
   private noteClaim(start: number, nameEnd: number, lineEnd: number): void {
     const { bytes } = this;
     const length = nameEnd - start;
-    if (length === 12 && isName(bytes, start, "x-request-id")) {
-      this.requestId = this.value(nameEnd, lineEnd);
+    if (length === 12 && isTwin(bytes, start, "x-request-id")) {
+      if (isName(bytes, start, "x-request-id")) this.requestId = this.value(nameEnd, lineEnd);
       this.claim(start, lineEnd + 2);
-    } else if (length > 12 && isName(bytes, start, "x-forwarded-")) {
+    } else if (length > 12 && isTwin(bytes, start, "x-forwarded-")) {
       if (length === 15 && isName(bytes, start, "x-forwarded-for")) {
         const value = this.value(nameEnd, lineEnd);
         this.forwardedFor = this.forwardedFor === undefined ? value : `${this.forwardedFor}, ${value}`;
       }
       this.claim(start, lineEnd + 2);
     }
+  }
+
+  /** What a server might take for framing is refused, whatever it means to us. */
+  protected override noteTwin(start: number, name: string): Refusal | undefined {
+    if (!isTwin(this.bytes, start, name)) return undefined;
+    return new Refusal("bad_framing", `a field that some servers read as ${name}`);
   }
 
   private claim(start: number, end: number): void {

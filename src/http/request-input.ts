@@ -3,11 +3,14 @@ import { type BodyForm, type BodyReader, ChunkedReader, LengthReader, noBody } f
 import { type HeadLimits, Refusal } from "./head.ts";
 import { type RequestHead, readRequestHead } from "./request-head.ts";
 
+const CR = 13;
 const LF = 10;
 
 export class RequestInput {
   private bytes: Buffer | null = null;
   private reader: BodyReader = noBody;
+  /** A request has ended, and nothing was seen since. */
+  private between = false;
 
   get empty(): boolean {
     return this.bytes === null;
@@ -45,13 +48,28 @@ export class RequestInput {
     return first || bytes.indexOf(LF) !== -1 || this.bytes.length >= headBytes;
   }
 
-  /** Takes a head off; undefined when more bytes are needed. A refused one stays. */
+  /**
+   * Takes a head off; undefined when more bytes are needed. A refused one stays. Between two requests one empty line is
+   * ignored (RFC 9112 section 2.2), as some clients send one behind a body; `empty` tells when that was all.
+   */
   readHead(limits: HeadLimits): RequestHead | Refusal | undefined {
+    if (this.between && !this.skipEmptyLine()) return undefined;
     const head = readRequestHead(this.bytes!, limits);
     if (head === undefined || head instanceof Refusal) return head;
     this.take(head.length);
     this.reader = readerFor(head);
+    this.between = false;
     return head;
+  }
+
+  /** False when more bytes are needed. */
+  private skipEmptyLine(): boolean {
+    const bytes = this.bytes!;
+    if (bytes[0] !== CR) return true;
+    if (bytes.length === 1) return false;
+    this.between = false;
+    if (bytes[1] === LF) this.take(2);
+    return this.bytes !== null;
   }
 
   /** Takes what is there of the body. */
@@ -64,6 +82,7 @@ export class RequestInput {
   /** The request is over; what is left belongs to the next one. */
   endBody(): void {
     this.reader = noBody;
+    this.between = true;
   }
 
   /** Drops everything: no request will follow. */
@@ -80,6 +99,6 @@ export class RequestInput {
 
 /** RFC 9112 section 6.3: no declared length means no body, in a request. */
 function readerFor(head: RequestHead): BodyReader {
-  if (head.chunked) return new ChunkedReader();
+  if (head.chunked) return new ChunkedReader(head.nominated);
   return head.contentLength > 0 ? new LengthReader(head.contentLength) : noBody;
 }

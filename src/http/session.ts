@@ -136,6 +136,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
     const head = this.input.readHead(this.holder.plan.limits);
     if (head === undefined) {
       if (this.connection.ended) this.connection.end();
+      else if (this.input.empty) this.awaitFirstByte();
       else this.awaitHead();
       return false;
     }
@@ -143,6 +144,11 @@ export class Session extends Timed implements ConnectionOwner, Client {
     if (head instanceof Refusal) this.refuse(head.code, head.detail);
     else this.open(head).dispatch();
     return true;
+  }
+
+  private awaitFirstByte(): void {
+    this.headStarted = false;
+    this.engine.wheel.set(this, this.plan.keepAliveTimeout);
   }
 
   private awaitHead(): void {

@@ -327,7 +327,7 @@ function announcesMoreThanItMay(head: ResponseHead): boolean {
 /** How an answer's body is framed: RFC 9112 section 6.3. */
 function responseReader(method: string, head: ResponseHead): BodyReader {
   if (method === "HEAD" || head.status === 204 || head.status === 304) return noBody;
-  if (head.chunked) return new ChunkedReader();
+  if (head.chunked) return new ChunkedReader(head.nominated);
   if (head.contentLength >= 0) return head.contentLength === 0 ? noBody : new LengthReader(head.contentLength);
   return new CloseReader();
 }

@@ -206,3 +206,23 @@ test("a head that does not get complete in time is answered with 408", async () 
   await client.over();
   expect(strictAnswers(client.received).messages.map(statusOf)).toEqual([408]);
 });
+
+test("an empty line behind a request begins no next one: the connection is idle, and ends like that", async () => {
+  const { engine } = await setUp(answering(ok()), { timeouts: { headMs: 300, keepAliveMs: 900 } });
+  const client = await rawClient(engine.port());
+  await client.sendPieces([get, "\r", "\n"]);
+  await client.receives("\r\n\r\nok");
+  await Bun.sleep(600);
+  expect(client.ended).toBe(false);
+  await client.over();
+  expect(strictAnswers(client.received).messages.map(statusOf)).toEqual([200]);
+  expect(engine.thread.codes).toEqual([]);
+});
+
+test("half an empty line behind a request is the beginning of a head, which has its time", async () => {
+  const { engine } = await setUp(answering(ok()), { timeouts: { headMs: 300 } });
+  const client = await rawClient(engine.port());
+  await client.sendPieces([get, "\r"]);
+  await client.over();
+  expect(strictAnswers(client.received).messages.map(statusOf)).toEqual([200, 408]);
+});

@@ -6,6 +6,8 @@
 export type StrictField = readonly [name: string, value: string];
 
 export interface StrictMessage {
+  /** All of it, as it came. */
+  readonly raw: string;
   /** Without its CRLF. */
   readonly line: string;
   readonly fields: readonly StrictField[];
@@ -21,6 +23,8 @@ export interface StrictReading {
   /** Why `rest` can never become a message; undefined when it may. */
   readonly fault: string | undefined;
 }
+
+type Reading = Omit<StrictMessage, "raw">;
 
 class Fault extends Error {}
 /** More bytes are needed. */
@@ -106,7 +110,7 @@ function framing(fields: readonly StrictField[]): number | "chunked" | undefined
   return Number(lengths[0]);
 }
 
-function readRequest(cursor: Cursor): StrictMessage {
+function readRequest(cursor: Cursor): Reading {
   const line = cursor.line();
   if (!(cursor.receives ? receivedLine : requestLine).test(line))
     throw new Fault(`malformed request line ${JSON.stringify(line)}`);
@@ -124,7 +128,7 @@ function readBody(cursor: Cursor, length: number | "chunked"): { body: string; t
   return { body: cursor.chunks(), trailers: cursor.fields() };
 }
 
-function readAnswer(cursor: Cursor, method: string, closed: boolean): StrictMessage {
+function readAnswer(cursor: Cursor, method: string, closed: boolean): Reading {
   const line = cursor.line();
   if (!statusLine.test(line)) throw new Fault(`malformed status line ${JSON.stringify(line)}`);
   const fields = cursor.fields();
@@ -138,13 +142,14 @@ function readAnswer(cursor: Cursor, method: string, closed: boolean): StrictMess
   return { line, fields, body: cursor.take(cursor.text.length - cursor.position), trailers: [] };
 }
 
-function readAll(text: string, receives: boolean, next: (cursor: Cursor) => StrictMessage): StrictReading {
+function readAll(text: string, receives: boolean, next: (cursor: Cursor) => Reading): StrictReading {
   const cursor = new Cursor(text, receives);
   const messages: StrictMessage[] = [];
   let start = 0;
   try {
     while (cursor.position < text.length) {
-      messages.push(next(cursor));
+      const reading = next(cursor);
+      messages.push({ ...reading, raw: text.slice(start, cursor.position) });
       start = cursor.position;
     }
     return { messages, rest: "", fault: undefined };
