@@ -13,6 +13,7 @@ import { type BodyForm, encodeChunk, joined } from "./body.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import { runResponse } from "./chain.ts";
 import type { HttpExchange } from "./exchange.ts";
+import { mayBeMisread } from "./misread.ts";
 import { isIdempotent, type Pool } from "./pool.ts";
 import { answerFraming, goesAsItCame } from "./relay.ts";
 import { requestText } from "./request-text.ts";
@@ -36,6 +37,8 @@ export class Forward implements UpstreamUser {
   private upstreamFull = false;
   private retriedStale = false;
   private bodyStarted = false;
+  /** The answer came before the request was whole. */
+  private early = false;
   /** The request's body goes on under a chunked framing that we write. */
   private chunksRequest = false;
   private head = "";
@@ -206,6 +209,7 @@ export class Forward implements UpstreamUser {
     const { x } = this;
     const { chain } = x.plan;
     x.status = head.status;
+    this.early = !x.requestDone;
     if (chain.response.length > 0 || chain.done.length > 0) {
       head.settle();
       x.answer = new ResponseFields(head.status, head.reason, head);
@@ -304,9 +308,10 @@ export class Forward implements UpstreamUser {
 
   private complete(up: Upstream): void {
     this.up = null;
-    if (this.x.requestDone) up.release();
+    const { x } = this;
+    if (x.requestDone && (up.version === "http2" || !mayBeMisread(x.head, this.early))) up.release();
     else up.abandon();
-    this.x.client.finish();
+    x.client.finish();
   }
 
   onUpstreamFailure(code: FailureCode, detail: string, seen: boolean, up: Upstream): void {
