@@ -56,6 +56,7 @@ export class ResponseHead extends Head {
     const end = this.scanStatusLine();
     if (end === -1) return this.statusLineFault();
     this.fieldsStart = end + 2;
+    if (end === 12) this.cuts = []; // without the space of RFC 9112 section 4: it does not go on as it came
     return this.scanFields(limits);
   }
 
