@@ -10,7 +10,7 @@ import { goodRequest } from "../http/messages.ts";
 import { FakeNetwork, type FakeSocket, type FarEnd } from "../kit/fake-network.ts";
 import { cut, type Seeded, seeded } from "../kit/random.ts";
 import { bytesOf } from "../kit/raw.ts";
-import { clientRequests, type StrictMessage, strictAnswers, strictRequests } from "../kit/strict.ts";
+import { clientRequests, type StrictMessage, strictAnswers, strictRequests, valuesOf } from "../kit/strict.ts";
 
 export interface Finding {
   readonly problem: string;
@@ -239,7 +239,12 @@ function same(given: StrictMessage, sent: StrictMessage): boolean {
   const path = /^http:\/\/[^/?]+(.*)$/i.exec(target!)?.[1] ?? target!;
   const wanted = path.startsWith("/") || path === "*" ? path : `/${path}`;
   if (method !== sentMethod || (sentTarget !== wanted && !(path === "" && sentTarget === "*"))) return false;
-  if (given.body !== sent.body || `${given.trailers}` !== `${sent.trailers}`) return false;
+  const ended = valuesOf(given, "connection")
+    .join(",")
+    .toLowerCase()
+    .split(/[ \t]*,[ \t]*/);
+  const trailers = given.trailers.filter(([name]) => !ended.includes(name.toLowerCase()));
+  if (given.body !== sent.body || `${trailers}` !== `${sent.trailers}`) return false;
   const kept = sent.fields.filter(([name]) => !ours.test(name));
   let at = 0;
   for (const field of given.fields) if (`${kept[at]}` === `${field}`) at++;

@@ -148,6 +148,8 @@ function readAll(text: string, receives: boolean, next: (cursor: Cursor) => Read
   let start = 0;
   try {
     while (cursor.position < text.length) {
+      // Between two requests a recipient ignores one empty line (RFC 9112 section 2.2).
+      if (receives && start > 0 && text.startsWith("\r\n", start)) start = cursor.position += 2;
       const reading = next(cursor);
       messages.push({ ...reading, raw: text.slice(start, cursor.position) });
       start = cursor.position;
@@ -165,7 +167,7 @@ export function strictRequests(text: string): StrictReading {
   return readAll(text, false, readRequest);
 }
 
-/** The same for what a client sent: HTTP/1.0, whole URLs and chunk extensions are good there. */
+/** The same for what a client sent: HTTP/1.0, whole URLs, chunk extensions and one empty line between two are good there. */
 export function clientRequests(text: string): StrictReading {
   return readAll(text, true, readRequest);
 }
