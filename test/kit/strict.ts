@@ -33,6 +33,7 @@ const incomplete = Symbol("incomplete");
 const requestLine = /^[\w!#$%&'*+.^`|~-]+ (?:\/[!-"$-~]*|\*) HTTP\/1\.1$/;
 const receivedLine = /^[\w!#$%&'*+.^`|~-]+ (?:\/[!-"$-~]*|\*|http:\/\/[!-"$-~]+) HTTP\/1\.[01]$/i;
 const statusLine = /^HTTP\/1\.1 [1-9]\d\d (?:[\t -~\x80-\xff]*)$/;
+const receivedStatusLine = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t -~\x80-\xff]*)?$/;
 const fieldLine = /^([\w!#$%&'*+.^`|~-]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*$/;
 
 class Cursor {
@@ -130,12 +131,14 @@ function readBody(cursor: Cursor, length: number | "chunked"): { body: string; t
 
 function readAnswer(cursor: Cursor, method: string, closed: boolean): Reading {
   const line = cursor.line();
-  if (!statusLine.test(line)) throw new Fault(`malformed status line ${JSON.stringify(line)}`);
+  if (!(cursor.receives ? receivedStatusLine : statusLine).test(line))
+    throw new Fault(`malformed status line ${JSON.stringify(line)}`);
   const fields = cursor.fields();
   const status = Number(line.slice(9, 12));
   const length = framing(fields);
   const bodiless = status < 200 || status === 204;
-  if (bodiless && length !== undefined) throw new Fault(`${status} with a length`);
+  if (bodiless && length !== undefined && !cursor.receives) throw new Fault(`${status} with a length`);
+  if (length === "chunked" && line.startsWith("HTTP/1.0")) throw new Fault("chunked in HTTP/1.0");
   if (bodiless || status === 304 || method === "HEAD") return { line, fields, body: "", trailers: [] };
   if (length !== undefined) return { line, fields, ...readBody(cursor, length) };
   if (!closed) throw incomplete; // it ends with the connection
@@ -149,7 +152,7 @@ function readAll(text: string, receives: boolean, next: (cursor: Cursor) => Read
   try {
     while (cursor.position < text.length) {
       // Between two requests a recipient ignores one empty line (RFC 9112 section 2.2).
-      if (receives && start > 0 && text.startsWith("\r\n", start)) start = cursor.position += 2;
+      if (receives && next === readRequest && start > 0 && text.startsWith("\r\n", start)) start = cursor.position += 2;
       const reading = next(cursor);
       messages.push({ ...reading, raw: text.slice(start, cursor.position) });
       start = cursor.position;
@@ -178,10 +181,19 @@ export function clientRequests(text: string): StrictReading {
  * @param closed whether the connection is over, which ends an answer that declares no length
  */
 export function strictAnswers(text: string, methods: readonly string[] = [], closed = false): StrictReading {
+  return readAnswers(text, methods, closed, false);
+}
+
+/** The same for what an upstream sent: HTTP/1.0, a status alone and lengths that mean nothing are good there. */
+export function upstreamAnswers(text: string, methods: readonly string[] = [], closed = false): StrictReading {
+  return readAnswers(text, methods, closed, true);
+}
+
+function readAnswers(text: string, methods: readonly string[], closed: boolean, receives: boolean): StrictReading {
   let final = 0;
-  return readAll(text, false, (cursor) => {
+  return readAll(text, receives, (cursor) => {
     const message = readAnswer(cursor, methods[final] ?? "GET", closed);
-    if (!message.line.startsWith("HTTP/1.1 1")) final++;
+    if (!/^HTTP\/1\.[01] 1/.test(message.line)) final++;
     return message;
   });
 }
