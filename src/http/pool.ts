@@ -61,7 +61,7 @@ export class Pool {
   /** An idle connection, assigned to the user; undefined when none is good enough for the method. */
   take(user: UpstreamUser): UpstreamConnection | undefined {
     const up = this.idle.at(-1);
-    if (up === undefined) return undefined;
+    if (up === undefined || (up.blind && up.idleSince === this.wheel.now)) return undefined;
     if (!isIdempotent(user.requestMethod) && this.wheel.now - up.idleSince > freshMs) return undefined;
     this.idle.pop();
     up.assign(user);
@@ -86,7 +86,8 @@ export class Pool {
       up.abandon();
       return;
     }
-    this.idle.push(up);
+    if (up.blind) this.idle.unshift(up);
+    else this.idle.push(up);
     this.wheel.setCoarse(up, Math.min(idleMs, announced));
   }
 

@@ -27,6 +27,8 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
   reused = false;
   /** Monotonic milliseconds of the last use. */
   idleSince = 0;
+  /** It was not read for a while and nothing has come since: what lies in the kernel is not known until the next turn. */
+  blind = false;
   private readonly pool: Pool;
   private reader: BodyReader = noBody;
   private keepsAlive = true;
@@ -88,7 +90,9 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
   }
 
   resume(): void {
-    this.connection?.resume();
+    if (this.connection?.paused !== true) return;
+    this.blind = true;
+    this.connection.resume();
   }
 
   /** Opens a socket; the outcome is told to the user. Tries each address in order. */
@@ -157,7 +161,7 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     this.seen = false;
     this.form = "wire";
     this.closedInBody = false;
-    this.connection!.resume();
+    this.blind = false;
   }
 
   abandon(): void {
@@ -166,8 +170,9 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
   }
 
   onData(bytes: Buffer): void {
+    this.blind = false;
     if (this.state === "body") {
-      if (this.holding) this.held.push(bytes);
+      if (this.holding) this.keepHeld(bytes);
       else if (this.reader.done)
         this.keepsAlive = false; // bytes that nobody asked for
       else this.readBody(bytes);
@@ -239,15 +244,21 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
 
   hold(rest: Buffer): void {
     this.holding = true;
-    this.connection!.pause();
     if (rest.length > 0) this.held.push(rest);
+  }
+
+  /** One more read is kept; most users have made up their minds before it comes. */
+  private keepHeld(bytes: Buffer): void {
+    this.held.push(bytes);
+    this.connection!.pause();
   }
 
   unhold(): Buffer {
     this.holding = false;
     const rest = this.held.length === 1 ? this.held[0]! : Buffer.concat(this.held);
     this.held.length = 0;
-    this.connection!.resume();
+    this.resume();
+    if (this.closedInBody && rest.length === 0) queueMicrotask(() => this.peerClosed(undefined));
     return rest;
   }
 
@@ -258,6 +269,7 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
       return;
     }
     this.state = "idle";
+    this.resume(); // an unread connection would hide what nobody asked for, and that it was closed
     this.idleSince = this.pool.wheel.now;
     this.pool.put(this, this.keepAliveSeconds);
   }

@@ -113,8 +113,13 @@ function seen(
     unread: rest,
     broken: broken && !ended,
     codes: [...codes],
-    requests: readings.flatMap((reading) => reading.messages.map(plainRequest)),
+    requests: withoutSecondTries(readings.flatMap((reading) => reading.messages.map(plainRequest))),
   };
+}
+
+/** A request that was lost on a used connection is sent once more; whether a connection is used depends on time. */
+function withoutSecondTries(requests: readonly unknown[]): unknown[] {
+  return requests.filter((request, i) => i === 0 || !Bun.deepEquals(request, requests[i - 1]));
 }
 
 /** Requests of one connection. HEAD stays out where a request may be refused: nobody knows it was one then. */

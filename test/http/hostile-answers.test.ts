@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { FakeNetwork } from "../kit/fake-network.ts";
+import { type Seeded, seeded } from "../kit/random.ts";
 import { bytesOf, ok } from "../kit/raw.ts";
 import { statusOf, strictAnswers } from "../kit/strict.ts";
 import { type AnswerRow, answerRows } from "./hostile-answers.ts";
@@ -129,5 +130,47 @@ test("an answer that was sent before anybody asked serves one request at most, a
   origin.settle((_, connection) => connection.send(ok("late")));
   expect(first.end.received).toBe(ok("early"));
   expect(origin.connections.map(({ over }) => over)).toEqual([true]);
+  clear(network);
+});
+
+/** Takes nothing of the write with that number, and all of every other. */
+function slowAt(write: number): Seeded {
+  let count = 0;
+  const random = seeded(1);
+  return { ...random, chance: () => ++count === write, whole: () => 0 };
+}
+
+test("bytes that nobody asked for are seen although the upstream was not read while its client was slow", () => {
+  const origin = new RecordingOrigin(network);
+  network.random = slowAt(2); // the first is the request, the second the early hints
+  const first = network.client();
+  first.socket.deliver([bytesOf("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")]);
+  const answer = `HTTP/1.1 103 Early Hints\r\n\r\n${ok("first")}`;
+  origin.settle((request, connection) => {
+    if (request.line.includes("/first")) connection.socket.deliver([bytesOf(answer), bytesOf(ok("poison"))]);
+    else connection.send(ok("second"));
+  });
+  network.random = undefined;
+  const second = network.client();
+  second.socket.deliver([bytesOf("GET /second HTTP/1.1\r\nHost: a\r\n\r\n")]);
+  origin.settle((_, connection) => connection.send(ok("second")));
+  expect(first.end.received).toBe(answer);
+  expect(second.end.received).toBe(ok("second"));
+  clear(network);
+});
+
+test("a connection that was not read for a while serves nobody in the same turn", () => {
+  const origin = new RecordingOrigin(network);
+  network.random = slowAt(2);
+  const { end, socket } = network.client();
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+  socket.deliver([bytesOf(get("/first") + get("/second"))]);
+  origin.settle((request, connection) => {
+    const isFirst = request.line.includes("/first");
+    const answer = isFirst ? `HTTP/1.1 103 Early Hints\r\n\r\n${ok("first")}` : ok("second");
+    connection.socket.deliver(isFirst ? [bytesOf(answer), bytesOf(ok("poison"))] : [bytesOf(answer)]);
+  });
+  network.random = undefined;
+  expect(strictAnswers(end.received).messages.map(({ body }) => body)).toEqual(["", "first", "second"]);
   clear(network);
 });
