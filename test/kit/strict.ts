@@ -36,6 +36,8 @@ const statusLine = /^HTTP\/1\.1 [1-9]\d\d (?:[\t -~\x80-\xff]*)$/;
 const receivedStatusLine = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t -~\x80-\xff]*)?$/;
 const fieldLine = /^([\w!#$%&'*+.^`|~-]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*$/;
 
+const lineEnd = /[\r\n]/g;
+
 class Cursor {
   position = 0;
   readonly text: string;
@@ -48,13 +50,13 @@ class Cursor {
 
   /** The next line without its CRLF, which is the only line end there is. */
   line(): string {
-    const found = /[\r\n]/.exec(this.text.slice(this.position));
-    const tail = this.text.slice(this.position);
+    lineEnd.lastIndex = this.position;
+    const found = lineEnd.exec(this.text);
     if (found === null) {
-      if (/[^\t -~\x80-\xff]/.test(tail)) throw new Fault("control character");
+      if (/[^\t -~\x80-\xff]/.test(this.text.slice(this.position))) throw new Fault("control character");
       throw incomplete;
     }
-    const end = this.position + found.index;
+    const end = found.index;
     if (this.text.slice(end, end + 2) === "\r") throw incomplete;
     if (this.text.slice(end, end + 2) !== "\r\n") throw new Fault("a line end that is not CRLF");
     const line = this.text.slice(this.position, end);
