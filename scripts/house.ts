@@ -39,7 +39,7 @@ const wordRules: readonly WordRule[] = [
   },
   {
     word: /\b(Bun\.connect|fetch)\s*\(/,
-    allowed: ["src/http/pool.ts", "src/http/upstream-connection.ts", "src/net/call.ts", "src/cli/"],
+    allowed: ["src/net/dial.ts", "src/net/call.ts", "src/cli/"],
     why: "an upstream is reached through one door",
   },
   {

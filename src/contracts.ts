@@ -98,10 +98,37 @@ export interface Reply {
   body?: string | Uint8Array;
 }
 
-/** Who sent the request: the address of the connection's other end. */
+/** Who sent the request: the address of the connection's other end, or what a trusted PROXY header says of it. */
 export interface Peer {
   readonly address: string;
   readonly port: number;
+  /** Undefined on a plain connection. Made on first read. */
+  readonly tls?: PeerTls | undefined;
+}
+
+/** What TLS has agreed on with a peer. */
+export interface PeerTls {
+  /** `TLSv1.3` or `TLSv1.2`. */
+  readonly version: string;
+  /** `TLS_AES_128_GCM_SHA256` and its like. */
+  readonly cipher: string | undefined;
+  /** The name the client asked for (SNI), in lower case. */
+  readonly serverName: string | undefined;
+  /** The application protocol both agreed on: `http/1.1`, `h2`. */
+  readonly alpn: string | undefined;
+  /** The client's certificate, verified; undefined when it sent none, or the listener asks for none. */
+  readonly certificate: PeerCertificate | undefined;
+}
+
+export interface PeerCertificate {
+  /** `O=shop, CN=web`. */
+  readonly subject: string;
+  /** Its alternative names: `DNS:web.shop`, `URI:spiffe://shop/web`, `IP:10.0.0.1`, `email:…`. */
+  readonly sans: readonly string[];
+  /** Its SPIFFE id, when it is a SPIFFE certificate. */
+  readonly spiffe: string | undefined;
+  /** SHA-256 of the certificate, as `AB:CD:…`. */
+  readonly fingerprint256: string;
 }
 
 /** The message a filter reads and edits. Lookups ignore case; edits are applied when the head is sent on. */

@@ -74,6 +74,12 @@ export const spineEvents = {
     level: "warn",
     text: "{listener} refuses connections: {limit} are open, which is the limit",
   },
+  connection_refused: {
+    level: "info",
+    text: "{listener} turned a connection of {peer} away: {code}: {detail} ({count} since the last such line)",
+  },
+  certificate_expires: { level: "warn", text: "the certificate {file} expires on {expires}" },
+  certificate_expired: { level: "error", text: "the certificate {file} expired on {expires}" },
   exchanges_cut: {
     level: "warn",
     text: "{count} exchanges were cut because the time for draining was over",

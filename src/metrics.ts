@@ -32,12 +32,26 @@ export const spineMetrics = {
     labels: listenerLabels,
   },
   outrigger_connections: { kind: "gauge", doc: "Open client connections.", labels: listenerLabels },
+  outrigger_detect_timeouts_total: {
+    kind: "counter",
+    doc: "Connections of an `auto` listener that were taken for opaque bytes because they sent too little to tell in time.",
+    labels: listenerLabels,
+  },
+  outrigger_certificate_expiry_timestamp_seconds: {
+    kind: "gauge",
+    doc: "Unix time at which a configured certificate expires.",
+    labels: ["file"],
+  },
   outrigger_upstream_connects_total: {
     kind: "counter",
     doc: "Connections opened to upstreams.",
     labels: ["listener"],
   },
-  outrigger_failures_total: { kind: "counter", doc: "Exchanges that failed, by reason code.", labels: ["code"] },
+  outrigger_failures_total: {
+    kind: "counter",
+    doc: "Exchanges that failed and connections that were turned away, by reason code.",
+    labels: ["code"],
+  },
   outrigger_received_bytes_total: { kind: "counter", doc: "Bytes received from clients.", labels: listenerLabels },
   outrigger_sent_bytes_total: { kind: "counter", doc: "Bytes sent to clients.", labels: listenerLabels },
   outrigger_filter_failures_total: {

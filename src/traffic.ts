@@ -13,8 +13,10 @@ import { compileListener, type FilterRegistry } from "./http/compile.ts";
 import { Engine } from "./http/engine.ts";
 import type { HeadLimits } from "./http/head.ts";
 import type { ListenerPlan } from "./http/plan.ts";
+import type { Pool } from "./http/pool.ts";
 import { type OwnAnswer, type OwnFailure, type OwnRequest, request } from "./http/request.ts";
 import type { PlanHolder } from "./http/session.ts";
+import { CertificateExpiry, type Expiring } from "./net/certificate-expiry.ts";
 import { Listener } from "./net/listen.ts";
 import { filters as builtInFilters } from "./registry.gen.ts";
 
@@ -38,6 +40,7 @@ interface Bound {
   readonly listener: Listener;
   readonly holder: PlanHolder;
   readonly filters: readonly Filter[];
+  readonly certificates: readonly Expiring[];
 }
 
 interface Draft extends Bound {
@@ -60,6 +63,7 @@ export class Traffic {
   private readonly admission: Admission;
   private readonly registry: FilterRegistry;
   private readonly options: TrafficOptions;
+  private readonly expiry: CertificateExpiry;
   private readonly housekeeping: ReturnType<typeof setInterval>;
   private bound: Bound[] = [];
   /** Closed when no exchange can use them any more. */
@@ -70,6 +74,7 @@ export class Traffic {
     this.options = options;
     this.registry = options.registry ?? builtInFilters;
     this.admission = new Admission(this.engine, options.maxConnections);
+    this.expiry = new CertificateExpiry(thread);
     this.housekeeping = setInterval(() => this.keepHouse(), housekeepingMs);
   }
 
@@ -99,15 +104,15 @@ export class Traffic {
   }
 
   private async draft(config: ListenerConfig, whole: Config): Promise<Draft> {
-    const { plan, filters } = await compileListener(this.engine, config, whole.limits, this.registry);
+    const { plan, filters, certificates } = await compileListener(this.engine, config, whole.limits, this.registry);
     const key = config.listen.port === 0 ? `${config.listen.text} ${config.name}` : config.listen.text;
     const known = this.bound.find((bound) => bound.key === key);
     if (known !== undefined)
-      return { key, listener: known.listener, holder: known.holder, plan, filters, fresh: false };
+      return { key, listener: known.listener, holder: known.holder, plan, filters, certificates, fresh: false };
     const holder: PlanHolder = { plan };
     try {
       const listener = Listener.open(config.listen, (connection) => this.admission.admit(connection, holder));
-      return { key, listener, holder, plan, filters, fresh: true };
+      return { key, listener, holder, plan, filters, certificates, fresh: true };
     } catch (error) {
       for (const filter of filters) filter.close?.();
       if (error instanceof UserError)
@@ -161,7 +166,9 @@ export class Traffic {
           address: boundAddress(draft.listener),
         });
     }
-    this.bound = drafts.map(({ key, listener, holder, filters }) => ({ key, listener, holder, filters }));
+    this.bound = drafts.map(({ plan: _, fresh: __, ...bound }) => bound);
+    this.engine.keepPools(new Set(drafts.flatMap(({ plan }) => poolsOf(plan))));
+    this.expiry.watch(drafts.flatMap(({ certificates }) => certificates));
   }
 
   private keepHouse(): void {
@@ -170,6 +177,7 @@ export class Traffic {
       this.engine.overloaded = resident > this.options.memoryLimitBytes;
     }
     if (this.retired.length > 0) this.closeUnused();
+    this.expiry.look();
   }
 
   private closeUnused(): void {
@@ -222,6 +230,10 @@ export class Traffic {
     this.retired = [];
     this.engine.stop();
   }
+}
+
+function poolsOf({ routes }: ListenerPlan): Pool[] {
+  return routes.flatMap(({ action }) => (action.kind === "forward" ? [action.pool] : []));
 }
 
 function closeAll(filters: readonly Filter[]): void {

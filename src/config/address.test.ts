@@ -84,10 +84,36 @@ describe("an upstream", () => {
     expect(parseUpstream("http://[::1]:90")).toMatchObject({ value: { host: "::1", port: 90, authority: "[::1]:90" } });
   });
 
+  test("may be https, and a socket of this machine", () => {
+    expect(parseUpstream("https://Payments.Shop")).toEqual({
+      value: {
+        scheme: "https",
+        host: "payments.shop",
+        port: 443,
+        authority: "payments.shop",
+        text: "https://payments.shop:443",
+      },
+    });
+    const socket = { scheme: "unix", host: "/run/app.sock", port: 0, authority: "localhost", text: "unix:/run/app.sock" };
+    for (const text of ["unix:/run/app.sock", "unix:///run/app.sock"])
+      expect(parseUpstream(text)).toEqual({ value: socket } as unknown as ReturnType<typeof parseUpstream>);
+  });
+
+  test("a scheme that is nearly right is named", () => {
+    expect(parseUpstream("htps://a")).toMatchObject({ remedy: "did you mean https://…?" });
+    expect(parseUpstream("unx:///a")).toMatchObject({ remedy: "did you mean unix:/path…?" });
+  });
+
   for (const text of [
     "127.0.0.1:7878",
-    "https://a",
+    "https://a/b",
+    "htps://a",
     "service://a",
+    "unix:run/app.sock",
+    "unix://run/app.sock",
+    "unix:/",
+    "unix:",
+    `unix:/${"a".repeat(107)}`,
     "http://",
     "http://a/b",
     "http://a?b",

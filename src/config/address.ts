@@ -2,6 +2,8 @@
  * Where a listener listens and where an upstream is: the texts of the configuration and the values made of them.
  */
 
+import { nearest } from "./names.ts";
+
 /** A place to listen on. */
 export interface Address {
   /** IPv4 or IPv6 without brackets, or undefined for every address of the machine, IPv4 and IPv6 (dual-stack). */
@@ -13,11 +15,12 @@ export interface Address {
 
 /** A place requests are sent to. */
 export interface Upstream {
-  readonly scheme: "http";
-  /** Name or address, IPv6 without brackets. */
+  readonly scheme: "http" | "https" | "unix";
+  /** Name or address, IPv6 without brackets; the path of a `unix` one. */
   readonly host: string;
+  /** 0 for `unix`. */
   readonly port: number;
-  /** `host:port` as a Host field carries it: without `:80`, IPv6 in brackets. */
+  /** `host:port` as a Host field carries it: without the scheme's own port, IPv6 in brackets. */
   readonly authority: string;
   /** How it is written in messages: `http://127.0.0.1:7878`. */
   readonly text: string;
@@ -113,27 +116,64 @@ function coversHost(wide: string | undefined, narrow: string | undefined): boole
   return wide === narrow;
 }
 
-/** Reads the address of an upstream: `http://host` or `http://host:port`, nothing behind it. */
+/** Schemes of upstreams that are a host and a port, with the port where none is written. */
+const schemePorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
+const upstreamRemedy = "write http://host:port, such as http://127.0.0.1:7878, or https://host, or unix:/path";
+
+/** Reads the address of an upstream: `http://host:port`, `https://host`, nothing behind it; or `unix:/path`. */
 export function parseUpstream(text: string): Parsed<Upstream> {
-  const remedy = "write http://host:port, such as http://127.0.0.1:7878";
-  const later = /^(https|service):\/\//i.exec(text)?.[1];
-  if (later !== undefined) return { problem: `${later}:// comes in a later release`, remedy };
-  const url = /^http:\/\//i.test(text) ? URL.parse(text) : null;
-  if (url === null || url.hostname === "") return { problem: `"${text}" is not the address of an upstream`, remedy };
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase() ?? "";
+  if (scheme === "unix") return parseSocketPath(text);
+  if (/^service:\/\//i.test(text)) return { problem: "service:// comes in a later release", remedy: upstreamRemedy };
+  const isKnown = Object.hasOwn(schemePorts, scheme) && text.slice(scheme.length).startsWith("://");
+  if (!isKnown) return { problem: `"${text}" is not the address of an upstream`, remedy: schemeRemedy(scheme, text) };
+  return parseHostUpstream(text, scheme);
+}
+
+/** Only a word in front of `://` was meant as a scheme. */
+function schemeRemedy(scheme: string, text: string): string {
+  const near = text.startsWith("://", scheme.length)
+    ? nearest(scheme, [...Object.keys(schemePorts), "unix"])
+    : undefined;
+  return near === undefined ? upstreamRemedy : `did you mean ${near}:${near === "unix" ? "/path" : "//"}…?`;
+}
+
+function parseHostUpstream(text: string, scheme: string): Parsed<Upstream> {
+  const url = URL.parse(text);
+  if (url === null || url.hostname === "")
+    return { problem: `"${text}" is not the address of an upstream`, remedy: upstreamRemedy };
   if (url.username !== "" || url.password !== "")
-    return { problem: "an upstream's address has no user or password", remedy };
+    return { problem: "an upstream's address has no user or password", remedy: `write ${scheme}://${url.host}` };
   if (url.pathname !== "/" || /[?#]/.test(text)) {
     return {
       problem: `"${text}" has a path or query; the request's own is sent on`,
-      remedy: `write http://${url.host}`,
+      remedy: `write ${scheme}://${url.host}`,
     };
   }
   return { value: upstreamOf(url) };
 }
 
+/** `sun_path` has 108 bytes, the last of them zero (unix(7)). */
+const longestSocketPath = 107;
+
+function parseSocketPath(text: string): Parsed<Upstream> {
+  const path = text.replace(/^unix:(\/\/(?=\/))?/i, "");
+  const remedy = "write the absolute path of the socket: unix:/run/app/app.sock";
+  if (!path.startsWith("/") || path.endsWith("/") || path.includes("\0"))
+    return { problem: `"${text}" is not the path of a socket`, remedy };
+  const bytes = new TextEncoder().encode(path).length;
+  if (bytes > longestSocketPath)
+    return {
+      problem: `the path has ${bytes} bytes; a socket's has at most ${longestSocketPath}`,
+      remedy: "shorten it",
+    };
+  return { value: { scheme: "unix", host: path, port: 0, authority: "localhost", text: `unix:${path}` } };
+}
+
 /** The upstream a URL points at. */
 export function upstreamOf(url: URL): Upstream {
-  const port = url.port === "" ? 80 : Number(url.port);
+  const scheme = url.protocol === "https:" ? "https" : "http";
+  const port = url.port === "" ? schemePorts[scheme]! : Number(url.port);
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  return { scheme: "http", host, port, authority: url.host, text: `http://${url.hostname}:${port}` };
+  return { scheme, host, port, authority: url.host, text: `${scheme}://${url.hostname}:${port}` };
 }

@@ -7,6 +7,7 @@ import { headerValue, sentFields } from "./fields.ts";
 import { matchSchema } from "./match.ts";
 import { duration, formatDuration, name, option, readableFile, scalar, size, text } from "./scalars.ts";
 import type { ListenerTimeouts } from "./schema.ts";
+import { arrivalShape, upstreamSchema } from "./tls-options.ts";
 
 /** An address to listen on. */
 export function address() {
@@ -18,7 +19,7 @@ function upstream() {
     title: "upstream",
     example: "http://127.0.0.1:7878",
     type: "string",
-    pattern: "^[Hh][Tt][Tt][Pp]://[^/?#]+/?$",
+    pattern: "^([Hh][Tt][Tt][Pp][Ss]?://[^/?#]+/?|unix:/.+)$",
   } as const;
   return scalar(doc, (value) => parseUpstream(String(value)));
 }
@@ -93,7 +94,11 @@ function respondSchema() {
 /** The options a route and a listener share, with the policies' own. */
 function shared(maxBody: { default: string }) {
   return {
-    to: option(upstream(), "Where requests are sent on: `http://host:port`.").optional(),
+    to: option(
+      upstream(),
+      "Where requests are sent on: `http://host:port`, `https://host:port`, or `unix:/path` for a socket of this machine.",
+    ).optional(),
+    upstream: option(upstreamSchema(), "How connections to `to` begin.").optional(),
     maxBody: option(
       size(),
       "Largest request body; 0 is unlimited. A larger one is refused with 413.",
@@ -131,9 +136,10 @@ export function listenerSchema(policies: PolicyShape) {
     listen: option(address(), "`8080` on every address, IPv4 and IPv6; or `127.0.0.1:8080`, `[::1]:8080`.", {
       required: true,
     }),
+    ...arrivalShape(),
     trust: option(
       z.array(range()),
-      "Peers whose `x-forwarded-*` fields and request ids are kept instead of replaced.",
+      "Peers whose `x-forwarded-*` fields and request ids are kept instead of replaced, and who may send PROXY headers.",
       { default: "none" },
     ).optional(),
     routes: option(

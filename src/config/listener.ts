@@ -3,7 +3,8 @@ import type { Direction, Field } from "../contracts.ts";
 import { type ListenerOptions, type RouteOptions, timeoutDefaults } from "./listener-options.ts";
 import { toMatch } from "./match.ts";
 import { distinctNames } from "./names.ts";
-import type { Listener, Respond, Route, RouteAction, RouteTimeouts } from "./schema.ts";
+import type { Listener, Respond, Route, RouteAction, RouteTimeouts, UpstreamPolicy } from "./schema.ts";
+import { toArrival, toUpstreamPolicy } from "./tls-options.ts";
 
 /** Names a filter's options by its file name, given its key: `logAccess` is `log-access`. */
 export type FilterOf = (key: string) => string | undefined;
@@ -40,15 +41,23 @@ function toRespond(options: NonNullable<RouteOptions["respond"]>): Respond {
   return { status: options.status, headers: [...type, ...(options.headers ?? [])], body: from || undefined };
 }
 
-function toAction(options: RouteOptions): RouteAction {
-  if (options.to !== undefined) return { kind: "forward", to: options.to };
+function toAction(options: RouteOptions, over: UpstreamPolicy | undefined): RouteAction {
+  if (options.to !== undefined) {
+    const policy = toUpstreamPolicy(options.upstream, over);
+    return { kind: "forward", to: options.to, ...(policy === undefined ? {} : { upstream: policy }) };
+  }
   return { kind: "respond", respond: toRespond(options.respond ?? { status: 200 }) };
 }
 
-function toRoute(options: RouteOptions, listener: Omit<Listener, "routes">, filterOf: FilterOf): Omit<Route, "name"> {
+function toRoute(
+  options: RouteOptions,
+  listener: Omit<Listener, "routes">,
+  over: UpstreamPolicy | undefined,
+  filterOf: FilterOf,
+): Omit<Route, "name"> {
   return {
     match: toMatch(options.match),
-    action: toAction(options),
+    action: toAction(options, over),
     timeouts: mergeTimeouts(options.timeouts, listener.timeouts),
     maxBodyBytes: options.maxBody ?? listener.maxBodyBytes,
     policies: policies(options, filterOf, listener.policies),
@@ -66,10 +75,13 @@ function routeName(options: RouteOptions, at: number): { given: string | undefin
 export function toListener(options: ListenerOptions, direction: Direction, filterOf: FilterOf): Listener {
   const over = timeoutDefaults[direction];
   const { head = over.headMs, keepAlive = over.keepAliveMs, ...timeouts } = options.timeouts ?? {};
+  const arrival = toArrival(options);
+  const upstream = toUpstreamPolicy(options.upstream, undefined);
   const listener = {
     name: options.name ?? options.listen.text,
     direction,
     listen: options.listen,
+    ...(arrival === undefined ? {} : { arrival }),
     trust: options.trust ?? [],
     timeouts: { headMs: head, keepAliveMs: keepAlive, ...mergeTimeouts(timeouts, over) },
     maxBodyBytes: options.maxBody ?? 0,
@@ -82,7 +94,7 @@ export function toListener(options: ListenerOptions, direction: Direction, filte
     ...last.map(() => ({ given: undefined, fallback: "default" })),
   ]);
   const routes = [...given, ...last].map(
-    (route, at): Route => ({ name: names[at]!, ...toRoute(route, listener, filterOf) }),
+    (route, at): Route => ({ name: names[at]!, ...toRoute(route, listener, upstream, filterOf) }),
   );
   return { ...listener, routes };
 }

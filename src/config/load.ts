@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { acrossFindings } from "./across.ts";
+import { certificateFindings } from "./certificate-findings.ts";
 import { ConfigDocument } from "./document.ts";
 import { builtInRegistry, type DropIns, directionFindings, loadDropIns, namedIn, type Registry } from "./drop-ins.ts";
 import { type Fault, type Finding, fileFault, sortFaults, toFault } from "./faults.ts";
@@ -105,7 +106,8 @@ class Loading {
     const misplaced = directionFindings(raw, dropIns);
     // One sentence is enough about what could not be read at all, or stands in the wrong place.
     const told = new Set([...plain.findings, ...misplaced].map(({ path }) => formatPath(path)));
-    const later = [...findings, ...(await acrossFindings(raw, this.#registry))];
+    const certificates = this.#env === undefined ? [] : await certificateFindings(raw, this.#folder);
+    const later = [...findings, ...certificates, ...(await acrossFindings(raw, this.#registry))];
     const untold = later.filter(({ path }) => !told.has(formatPath(path)));
     return this.#finish(parsed, [...early, ...misplaced, ...untold], dropIns);
   }

@@ -3,6 +3,8 @@
  * sizes in bytes, files as absolute paths and references replaced.
  */
 import type { Field } from "../contracts.ts";
+import type { ClientTlsFiles } from "../net/client-tls.ts";
+import type { ServerTlsFiles } from "../net/server-tls.ts";
 import type { Address, Upstream } from "./address.ts";
 import type { Cidr } from "./cidr.ts";
 
@@ -112,7 +114,9 @@ export interface Listener {
   readonly name: string;
   readonly direction: "inbound" | "outbound";
   readonly listen: Address;
-  /** Peers whose forwarding fields and request ids are kept. */
+  /** How its connections begin; undefined where each begins with a request. */
+  readonly arrival?: ListenerArrival | undefined;
+  /** Peers whose forwarding fields and request ids are kept, and who may send PROXY headers. */
   readonly trust: readonly Cidr[];
   /** In order, first match wins; the listener's own `to:` is the last one, named `default`. */
   readonly routes: readonly Route[];
@@ -121,6 +125,20 @@ export interface Listener {
   readonly maxBodyBytes: number;
   /** For exchanges that matched no route: file name of the filter, such as `log-access`, to its parsed options. */
   readonly policies: Readonly<Record<string, unknown>>;
+}
+
+/** What comes before the first request. */
+export interface ListenerArrival {
+  readonly protocol: "http" | "auto";
+  /** A PROXY header comes first, and only from peers in `trust`. */
+  readonly proxyProtocol: boolean;
+  readonly tls: ServerTlsFiles | undefined;
+}
+
+/** How connections to an upstream begin. */
+export interface UpstreamPolicy {
+  readonly tls: ClientTlsFiles | undefined;
+  readonly proxyProtocol: 1 | 2 | undefined;
 }
 
 /** One route with all it takes over from its listener. */
@@ -137,7 +155,7 @@ export interface Route {
 }
 
 export type RouteAction =
-  | { readonly kind: "forward"; readonly to: Upstream }
+  | { readonly kind: "forward"; readonly to: Upstream; readonly upstream?: UpstreamPolicy | undefined }
   | { readonly kind: "respond"; readonly respond: Respond };
 
 /** All given conditions must hold; an empty match takes everything. */

@@ -1,74 +1,88 @@
-/** Lets connections in up to a limit; the ones above it are told so and closed (design section 7). */
-
-import { type Connection, isLoopback } from "../net/connection.ts";
+/** Lets connections in up to a limit (design section 7), through their arrival where a listener has one. */
+import type { Gauge } from "../contracts.ts";
+import type { FailureCode } from "../errors.ts";
+import type { ArrivalPlan, Arrived } from "../net/arrival.ts";
+import type { Connection } from "../net/connection.ts";
 import type { Engine } from "./engine.ts";
-import { Lingering } from "./lingering.ts";
+import { Newcomer, type Reception } from "./newcomer.ts";
 import type { ListenerPlan } from "./plan.ts";
-import { failureReply, renderReply } from "./respond.ts";
 import { type PlanHolder, Session } from "./session.ts";
+import { Turnaways } from "./turnaways.ts";
 
-/** How long a refused client may take its answer. */
-const refusalMs = 1000;
-/** Refused clients that may take that time at once: in a flood they would use up the descriptors kept for other uses. */
-const mostRefused = 64;
+/** What lives on an accepted connection: its arrival, then its session. */
+export interface Occupant {
+  /** What it goes by, now and next. */
+  readonly plans: readonly ListenerPlan[];
+  /** True while a drain has to wait for it. */
+  readonly busy: boolean;
+  /** Bytes that wait in this process for either side. */
+  readonly heldBytes: number;
+  /** Ends it now. Returns true when an answer was cut. */
+  cut(): boolean;
+}
 
-export class Admission {
-  readonly sessions = new Set<Session>();
+export class Admission implements Reception {
+  /** Everything on accepted connections, those still arriving included. */
+  readonly sessions = new Set<Occupant>();
   private readonly engine: Engine;
   private readonly maxConnections: number;
-  private reportedAt = Number.NEGATIVE_INFINITY;
-  private refused = 0;
+  private readonly turnaways: Turnaways;
 
   constructor(engine: Engine, maxConnections: number) {
     this.engine = engine;
     this.maxConnections = maxConnections;
+    this.turnaways = new Turnaways(engine);
   }
 
   admit(connection: Connection, holder: PlanHolder): void {
+    const { plan } = holder;
     if (this.sessions.size >= this.maxConnections) {
-      this.refuse(connection, holder.plan);
+      this.turnaways.overload(connection, plan, this.maxConnections);
       return;
     }
-    const { connections } = holder.plan;
-    connections.add(1);
+    plan.connections.add(1);
+    if (plan.arrival === undefined) this.open(connection, holder, plan.connections);
+    else this.receive(connection, holder, plan.arrival);
+  }
+
+  private open(connection: Connection, holder: PlanHolder, connections: Gauge): Session {
     const session = new Session(this.engine, holder, connection, (closed) => {
       this.sessions.delete(closed);
       connections.add(-1);
     });
     this.sessions.add(session);
+    return session;
   }
 
-  private refuse(connection: Connection, plan: ListenerPlan): void {
-    this.report(plan);
-    this.engine.countFailure("overloaded");
-    const reply = failureReply(
-      "overloaded",
-      `more than ${this.maxConnections} connections`,
-      this.engine.nextId(),
-      undefined,
-      isLoopback(connection.address),
-    );
-    const answer = renderReply(this.engine, reply, reply.headers ?? [], { closes: true, minor: 1, withoutBody: false });
-    connection.writeHead(answer.head, answer.body);
-    this.letGo(connection);
+  private receive(connection: Connection, holder: PlanHolder, arrival: ArrivalPlan): void {
+    const newcomer = new Newcomer(this.engine.wheel, arrival, connection, holder, this);
+    this.sessions.add(newcomer);
+    newcomer.start();
   }
 
-  private letGo(connection: Connection): void {
-    if (this.refused >= mostRefused) {
-      connection.end();
-      return;
-    }
-    this.refused++;
-    new Lingering(this.engine.wheel, connection, refusalMs, () => {
-      this.refused--;
-    });
+  arrived(newcomer: Newcomer, { protocol, bytes, timedOut }: Arrived): void {
+    const { connection, holder, plan } = newcomer;
+    this.sessions.delete(newcomer);
+    if (timedOut) plan.detectTimeouts.add(1);
+    if (protocol === "http1") {
+      const session = this.open(connection, holder, plan.connections);
+      if (bytes !== undefined) session.onData(bytes);
+    } else this.turnAway(newcomer, "protocol_not_served", `it speaks ${spoken[protocol]}`);
   }
 
-  /** At most once a second: under a flood of connections one line says it all. */
-  private report(plan: ListenerPlan): void {
-    const now = this.engine.thread.clock.now();
-    if (now - this.reportedAt < 1000) return;
-    this.reportedAt = now;
-    this.engine.thread.emit("connections_over_limit", { listener: plan.name, limit: this.maxConnections });
+  failed(newcomer: Newcomer, code: FailureCode, detail: string): void {
+    this.turnAway(newcomer, code, detail);
+  }
+
+  private turnAway(newcomer: Newcomer, code: FailureCode, detail: string): void {
+    this.left(newcomer);
+    this.turnaways.failed(newcomer.connection, newcomer.plan, code, detail);
+  }
+
+  left(newcomer: Newcomer): void {
+    this.sessions.delete(newcomer);
+    newcomer.plan.connections.add(-1);
   }
 }
+
+const spoken = { tls: "TLS", tcp: "neither HTTP nor TLS", http2: "HTTP/2" } as const;

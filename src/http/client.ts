@@ -1,5 +1,5 @@
 /** The client's side of one exchange: an HTTP/1 session, which has one at a time, or one stream of an HTTP/2 session. */
-import type { Peer } from "../contracts.ts";
+import type { ConnectionPeer } from "../net/peer.ts";
 import type { Engine } from "./engine.ts";
 import type { ListenerPlan } from "./plan.ts";
 
@@ -11,7 +11,9 @@ export interface Client {
   readonly engine: Engine;
   /** The plan by which the exchange runs. */
   readonly plan: ListenerPlan;
-  readonly peer: Peer;
+  readonly peer: ConnectionPeer;
+  /** `https` when TLS ends here. */
+  readonly scheme: "http" | "https";
   /** The peer's claims about the client are believed. */
   readonly trusted: boolean;
   /** Field lines that every request of this connection is sent on with. */

@@ -4,10 +4,12 @@ import type { Limits, Listener, Route, RouteAction, RouteTimeouts } from "../con
 import { type Counter, type Filter, type FilterDefinition, phases } from "../contracts.ts";
 import { errorCode, UserError } from "../errors.ts";
 import { inbound } from "../inbound/accept.ts";
+import type { Expiring } from "../net/certificate-expiry.ts";
 import { outbound } from "../outbound/capture.ts";
 import { buildChain } from "./chain.ts";
 import type { Engine } from "./engine.ts";
 import { compileMatch } from "./match.ts";
+import { compileArrival, compileTarget } from "./openings.ts";
 import type { Action, ListenerPlan, RoutePlan } from "./plan.ts";
 
 /** How drop-ins are found; the generated registry, or a test's own. */
@@ -17,9 +19,11 @@ export interface Compiled {
   readonly plan: ListenerPlan;
   /** Every filter that was made for it, to be closed when the plan is replaced. */
   readonly filters: readonly Filter[];
+  /** Every certificate it uses. */
+  readonly certificates: readonly Expiring[];
 }
 
-/** @throws UserError when a filter or a body file cannot be had */
+/** @throws UserError when a certificate, a filter or a body file cannot be had */
 export async function compileListener(
   engine: Engine,
   listener: Listener,
@@ -27,11 +31,15 @@ export async function compileListener(
   registry: FilterRegistry,
 ): Promise<Compiled> {
   const workshop = new FilterWorkshop(engine, listener, registry);
+  const certificates: Expiring[] = [];
   try {
+    const arrival = await compileArrival(listener, orNever(listener.timeouts.headMs));
+    certificates.push(...arrival.certificates);
     const routes: RoutePlan[] = [];
-    for (const route of listener.routes) routes.push(await compileRoute(engine, listener, route, workshop));
+    for (const route of listener.routes)
+      routes.push(await compileRoute(engine, listener, route, workshop, certificates));
     const plan = await listenerPlan(engine, listener, limits, routes, workshop);
-    return { plan, filters: workshop.made };
+    return { plan: { ...plan, arrival: arrival.value }, filters: workshop.made, certificates };
   } catch (error) {
     for (const filter of workshop.made) filter.close?.();
     throw error;
@@ -44,7 +52,7 @@ async function listenerPlan(
   limits: Limits,
   routes: RoutePlan[],
   workshop: FilterWorkshop,
-): Promise<ListenerPlan> {
+): Promise<Omit<ListenerPlan, "arrival">> {
   const { metrics } = engine.thread;
   const labels = { direction: listener.direction, listener: listener.name };
   return {
@@ -67,6 +75,7 @@ async function listenerPlan(
     },
     retired: false,
     connections: metrics.gauge("outrigger_connections", labels),
+    detectTimeouts: metrics.counter("outrigger_detect_timeouts_total", labels),
     duration: metrics.histogram("outrigger_request_duration_seconds", labels),
     receivedBytes: metrics.counter("outrigger_received_bytes_total", labels),
     sentBytes: metrics.counter("outrigger_sent_bytes_total", labels),
@@ -78,11 +87,12 @@ async function compileRoute(
   listener: Listener,
   route: Route,
   workshop: FilterWorkshop,
+  certificates: Expiring[],
 ): Promise<RoutePlan> {
   return {
     name: route.name,
     matches: compileMatch(route.match),
-    action: await compileAction(engine, route.action),
+    action: await compileAction(engine, route.action, certificates),
     chain: buildChain(await workshop.filters(route.policies)),
     timeouts: timeouts(route.timeouts),
     maxBodyBytes: route.maxBodyBytes,
@@ -90,8 +100,12 @@ async function compileRoute(
   };
 }
 
-async function compileAction(engine: Engine, action: RouteAction): Promise<Action> {
-  if (action.kind === "forward") return { kind: "forward", pool: engine.pool(action.to.host, action.to.port) };
+async function compileAction(engine: Engine, action: RouteAction, certificates: Expiring[]): Promise<Action> {
+  if (action.kind === "forward") {
+    const target = await compileTarget(action.to, action.upstream);
+    certificates.push(...target.certificates);
+    return { kind: "forward", pool: engine.pool(target.value) };
+  }
   const { status, headers, body } = action.respond;
   if (body === undefined) return { kind: "respond", reply: { status, headers } };
   return {

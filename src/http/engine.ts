@@ -1,6 +1,7 @@
 /** What all exchanges of one thread share. */
 import type { Counter, Thread } from "../contracts.ts";
 import { type FailureCode, failures } from "../errors.ts";
+import type { Target } from "../net/target.ts";
 import { TimerWheel } from "../net/wheel.ts";
 import type { HeadLimits } from "./head.ts";
 import { Pool } from "./pool.ts";
@@ -47,15 +48,23 @@ export class Engine {
     return this.idBlock + hexadecimal[low]!;
   }
 
-  /** The pool of an address; kept over reloads, so that connections are, too. */
-  pool(host: string, port: number): Pool {
-    const key = `${host} ${port}`;
-    let pool = this.pools.get(key);
+  /** The pool of a target; kept over reloads, so that connections are, too. */
+  pool(target: Target): Pool {
+    let pool = this.pools.get(target.key);
     if (pool === undefined) {
-      pool = new Pool(host, port, this);
-      this.pools.set(key, pool);
+      pool = new Pool(target, this);
+      this.pools.set(target.key, pool);
     }
     return pool;
+  }
+
+  /** Lets go of every other pool: each new certificate of ours makes pools that no route uses afterwards. */
+  keepPools(used: ReadonlySet<Pool>): void {
+    for (const [key, pool] of this.pools) {
+      if (used.has(pool)) continue;
+      this.pools.delete(key);
+      pool.close();
+    }
   }
 
   countFailure(code: FailureCode): void {

@@ -90,7 +90,7 @@ export class HttpExchange extends HeadFields implements Exchange {
     return this.head.authority;
   }
   get scheme(): "http" | "https" {
-    return "http";
+    return this.client.scheme;
   }
   get response(): ResponseView | undefined {
     return this.answer;

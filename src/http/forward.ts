@@ -8,6 +8,7 @@
  */
 import type { Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
+import type { Ends } from "../net/dial.ts";
 import { Attempts } from "./attempts.ts";
 import { type BodyForm, encodeChunk, joined } from "./body.ts";
 import { BodyPipe } from "./body-pipe.ts";
@@ -53,6 +54,11 @@ export class Forward implements UpstreamUser {
         ? null
         : new BodyPipe(x, requestBody, "requestBody", (pieces, last) => this.writeBody(pieces, last));
     this.attempts = attempt.length === 0 ? null : new Attempts(x, attempt, this);
+  }
+
+  get ends(): Ends {
+    const { peer } = this.x.client;
+    return { source: peer, destination: peer.destination };
   }
 
   /** False while the body has to wait: for a connection, for the upstream to read, or for a filter. */

@@ -5,8 +5,8 @@ import type { RequestHead } from "./request-head.ts";
 export interface Manner {
   /** Called once per request, before anything looks at its fields. */
   receive(head: RequestHead, trusted: boolean): void;
-  /** Field lines that are the same for every request of a connection from that address. */
-  connectionLines(address: string): string;
+  /** Field lines that are the same for every request of a connection from that address, encrypted or not. */
+  connectionLines(address: string, scheme: "http" | "https"): string;
   /** True when Host is taken from where a request goes: its line stands before the fields. */
   readonly namesUpstream: boolean;
   /**

@@ -1,6 +1,7 @@
 /** What a listener does with an exchange: compiled from the configuration once, replaced whole by a reload. */
 import type { Counter, Direction, Exchange, Filter, Gauge, Histogram, Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
+import type { ArrivalPlan } from "../net/arrival.ts";
 import type { HeadLimits } from "./head.ts";
 import type { Manner } from "./manner.ts";
 import type { Pool } from "./pool.ts";
@@ -60,12 +61,16 @@ export interface ListenerPlan {
   readonly keepAliveTimeout: number;
   /** True for peers whose claims about the client are believed. */
   readonly trusts: (address: string) => boolean;
+  /** What comes before the first request; undefined where a connection begins with it. */
+  readonly arrival: ArrivalPlan | undefined;
   readonly routes: readonly RoutePlan[];
   /** For exchanges that match no route, or whose head is refused. */
   readonly fallback: RoutePlan;
   /** The listener is gone: answers on its remaining connections end them. */
   readonly retired: boolean;
   readonly connections: Gauge;
+  /** Connections whose protocol was not known in time. */
+  readonly detectTimeouts: Counter;
   readonly duration: Histogram;
   readonly receivedBytes: Counter;
   readonly sentBytes: Counter;

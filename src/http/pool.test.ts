@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { answering, ok, type RawConnection, RawUpstream } from "../../test/kit/raw.ts";
 import { until } from "../../test/kit/until.ts";
 import type { FailureCode } from "../errors.ts";
+import { tcpTarget } from "../net/target.ts";
 import { TimerWheel } from "../net/wheel.ts";
 import { isIdempotent, Pool } from "./pool.ts";
 import type { ResponseHead } from "./response-head.ts";
@@ -20,7 +21,7 @@ let upstream: RawUpstream;
 let pool: Pool;
 
 function poolOf(host: string, port: number): Pool {
-  return new Pool(host, port, { wheel, responseLimits: { headBytes: 65_536, headFields: 200 } });
+  return new Pool(tcpTarget(host, port), { wheel, responseLimits: { headBytes: 65_536, headFields: 200 } });
 }
 
 beforeEach(() => {

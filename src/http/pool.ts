@@ -1,4 +1,6 @@
 /** The idle connections of one upstream address, last used first. */
+import type { Ends } from "../net/dial.ts";
+import type { Target } from "../net/target.ts";
 import type { TimerWheel } from "../net/wheel.ts";
 import type { HeadLimits } from "./head.ts";
 import type { UpstreamUser } from "./upstream.ts";
@@ -24,6 +26,11 @@ export function isIdempotent(method: string): boolean {
   return method === "GET" || safeMethods.has(method);
 }
 
+/** Of the client on whose behalf a connection is, what tells it from others. */
+export function clientOf(ends: Ends | undefined): string {
+  return ends === undefined ? "" : `${ends.source.address} ${ends.source.port}`;
+}
+
 /** What the pools of one thread share. */
 export interface Shared {
   readonly wheel: TimerWheel;
@@ -32,40 +39,46 @@ export interface Shared {
 }
 
 export class Pool {
+  readonly target: Target;
   /** `host:port`, for people. */
   readonly name: string;
-  /** As a Host field carries it: without the port of the scheme, as some servers compare it as text. */
+  /** As a Host field carries it. */
   readonly authority: string;
   /** The Host line for requests that are named after where they go. */
   readonly hostLine: string;
   readonly shared: Shared;
   readonly wheel: TimerWheel;
-  private readonly port: number;
   private readonly idle: UpstreamConnection[] = [];
-  private addresses: string[];
+  /** The one that answered is asked first from then on. */
+  private addresses: readonly string[];
   /** Connects under way in the kernel, and how many of them were given up. */
   private connecting = 0;
   private givenUp = 0;
 
-  constructor(host: string, port: number, shared: Shared) {
-    this.name = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-    this.authority = port === 80 ? this.name.slice(0, -3) : this.name;
+  constructor(target: Target, shared: Shared) {
+    this.target = target;
+    this.name = target.name;
+    this.authority = target.authority;
     this.hostLine = `Host: ${this.authority}\r\n`;
-    this.port = port;
     this.shared = shared;
     this.wheel = shared.wheel;
-    // An app may listen on one family only; the one that answered is asked first from then on.
-    this.addresses = host === "localhost" ? ["127.0.0.1", "::1"] : [host];
+    this.addresses = target.addresses;
   }
 
   /** An idle connection, assigned to the user; undefined when none is good enough for the method. */
   take(user: UpstreamUser): UpstreamConnection | undefined {
-    const up = this.idle.at(-1);
+    const up = this.target.proxyProtocol === undefined ? this.idle.at(-1) : this.idleFor(user);
     if (up === undefined || (up.blind && up.idleSince === this.wheel.now)) return undefined;
     if (!isIdempotent(user.requestMethod) && this.wheel.now - up.idleSince > freshMs) return undefined;
-    this.idle.pop();
+    this.forget(up);
     up.assign(user);
     return up;
+  }
+
+  /** A connection that began with a PROXY header speaks for one client. */
+  private idleFor(user: UpstreamUser): UpstreamConnection | undefined {
+    const client = clientOf(user.ends);
+    return this.idle.findLast((up) => up.client === client);
   }
 
   /** A new connection; `user.onConnected` or `user.onUpstreamFailure` follows. */
@@ -75,7 +88,7 @@ export class Pool {
       queueMicrotask(() => up.refuse(`${this.givenUp} connects before it are still under way`));
       return up;
     }
-    up.connect(this.addresses, this.port, timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY);
+    up.connect(this.addresses, timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY);
     return up;
   }
 

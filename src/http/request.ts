@@ -1,6 +1,7 @@
 /** One request of our own, through the same door as everybody's: for schedules. */
 import type { Field } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
+import { tcpTarget } from "../net/target.ts";
 import { Timed } from "../net/wheel.ts";
 import type { Engine } from "./engine.ts";
 import { checkField } from "./fields.ts";
@@ -40,7 +41,7 @@ export interface OwnFailure {
 export function request(engine: Engine, wanted: OwnRequest): Promise<OwnAnswer | OwnFailure> {
   const url = new URL(wanted.url);
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  const pool = engine.pool(host, url.port === "" ? 80 : Number(url.port));
+  const pool = engine.pool(tcpTarget(host, url.port === "" ? 80 : Number(url.port)));
   const text = requestText(url, pool, wanted);
   return new Promise((resolve) => new OwnExchange(engine, pool, wanted, text, resolve).start());
 }

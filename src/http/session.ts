@@ -6,9 +6,9 @@
  *
  * Pipelined requests wait in the kernel: the next head is looked at when the answer before it is out.
  */
-import type { Peer } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import type { Connection, ConnectionOwner } from "../net/connection.ts";
+import { ConnectionPeer } from "../net/peer.ts";
 import { Timed } from "../net/wheel.ts";
 import { endChunks } from "./body.ts";
 import { runDone } from "./chain.ts";
@@ -34,7 +34,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
   readonly version = "http1";
   readonly engine: Engine;
   readonly connection: Connection;
-  readonly peer: Peer;
+  readonly peer: ConnectionPeer;
   trusted: boolean;
   /** The plan by which the exchange at hand, or the last one, runs. */
   plan: ListenerPlan;
@@ -57,9 +57,9 @@ export class Session extends Timed implements ConnectionOwner, Client {
     this.plan = holder.plan;
     this.connection = connection;
     this.closed = closed;
-    this.peer = { address: connection.address, port: connection.port };
+    this.peer = new ConnectionPeer(connection);
     this.trusted = this.plan.trusts(connection.address);
-    this.connectionLines = this.plan.manner.connectionLines(connection.address);
+    this.connectionLines = this.plan.manner.connectionLines(connection.address, this.scheme);
     this.lastActivity = engine.wheel.now;
     connection.owner = this;
     engine.wheel.set(this, this.plan.headTimeout);
@@ -76,6 +76,10 @@ export class Session extends Timed implements ConnectionOwner, Client {
   /** True when answers end their connections, as clients must go elsewhere. The app's own calls have nowhere to go. */
   get leaves(): boolean {
     return this.engine.announcing && this.plan.direction === "inbound";
+  }
+
+  get scheme(): "http" | "https" {
+    return this.connection.security === undefined ? "http" : "https";
   }
 
   get bodyRead(): boolean {
@@ -134,14 +138,14 @@ export class Session extends Timed implements ConnectionOwner, Client {
       return false;
     }
     const head = this.input.readHead(this.holder.plan.limits);
-    if (head === undefined) {
+    if (head === undefined && !this.input.looksLikeTls) {
       if (this.connection.ended) this.connection.end();
       else if (this.input.empty) this.awaitFirstByte();
       else this.awaitHead();
       return false;
     }
     this.headStarted = false;
-    if (head instanceof Refusal) this.refuse(head.code, head.detail);
+    if (head === undefined || head instanceof Refusal) this.refuseHead(head);
     else this.open(head).dispatch();
     return true;
   }
@@ -155,6 +159,13 @@ export class Session extends Timed implements ConnectionOwner, Client {
     if (this.headStarted) return;
     this.headStarted = true;
     this.engine.wheel.set(this, this.plan.headTimeout);
+  }
+
+  /** @param refusal undefined for a ClientHello, which need not look wrong yet */
+  private refuseHead(refusal: Refusal | undefined): void {
+    if (refusal === undefined || this.input.looksLikeTls)
+      this.refuse("tls_on_plain_port", "a TLS handshake was sent; the listener has no tls");
+    else this.refuse(refusal.code, refusal.detail);
   }
 
   /** A head that cannot be read: answered, recorded, and the connection ends. */
@@ -216,7 +227,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
   private follow(plan: ListenerPlan): void {
     this.plan = plan;
     this.trusted = plan.trusts(this.connection.address);
-    this.connectionLines = plan.manner.connectionLines(this.connection.address);
+    this.connectionLines = plan.manner.connectionLines(this.connection.address, this.scheme);
   }
 
   /** Trusted peers may bring an id along, so that one request has one id in the whole chain. */

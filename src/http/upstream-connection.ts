@@ -5,13 +5,13 @@
  *        any   -> closed
  */
 import { errorCode, type FailureCode } from "../errors.ts";
-import { Connection, type ConnectionOwner, connectionEvents, isLoopback } from "../net/connection.ts";
-import { descriptorOf } from "../net/listen.ts";
-import { boundReceiveBuffer } from "../net/socket-options.ts";
+import type { Connection, ConnectionOwner } from "../net/connection.ts";
+import { dial } from "../net/dial.ts";
+import { isTlsError, tlsTrouble } from "../net/security.ts";
 import { Timed } from "../net/wheel.ts";
 import { type BodyForm, type BodyReader, ChunkedReader, CloseReader, endChunks, LengthReader, noBody } from "./body.ts";
 import { Refusal } from "./head.ts";
-import type { Pool } from "./pool.ts";
+import { clientOf, type Pool } from "./pool.ts";
 import type { RequestHead } from "./request-head.ts";
 import { type ResponseHead, readResponseHead } from "./response-head.ts";
 import type { Upstream, UpstreamUser } from "./upstream.ts";
@@ -25,6 +25,8 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
   connection: Connection | null = null;
   form: BodyForm = "wire";
   reused = false;
+  /** On whose behalf it was opened, when its upstream was told. */
+  readonly client: string;
   /** Monotonic milliseconds of the last use. */
   idleSince = 0;
   /** It was not read for a while and nothing has come since: what lies in the kernel is not known until the next turn. */
@@ -46,6 +48,7 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     super();
     this.pool = pool;
     this.user = user;
+    this.client = pool.target.proxyProtocol === undefined ? "" : clientOf(user.ends);
   }
 
   /** True when the answer's body is not framed and ends with the connection. */
@@ -96,9 +99,9 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
   }
 
   /** Opens a socket; the outcome is told to the user. Tries each address in order. */
-  connect(addresses: readonly string[], port: number, timeoutMs: number): void {
+  connect(addresses: readonly string[], timeoutMs: number): void {
     this.pool.wheel.set(this, timeoutMs);
-    this.tryAddress(addresses, 0, port);
+    this.tryAddress(addresses, 0);
   }
 
   /** Fails without having tried. */
@@ -106,29 +109,19 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     if (this.state === "connecting") this.fail("upstream_connect_timeout", `${this.pool.name}: ${detail}`);
   }
 
-  private tryAddress(addresses: readonly string[], index: number, port: number): void {
+  private tryAddress(addresses: readonly string[], index: number): void {
+    const address = addresses[index]!;
     this.trying = true;
     this.pool.connectBegan();
-    const open = Bun.connect<Connection>({
-      hostname: addresses[index]!,
-      port,
-      allowHalfOpen: true,
-      socket: {
-        ...connectionEvents,
-        open: (socket) => {
-          const connection = new Connection(socket);
-          socket.data = connection;
-          if (isLoopback(connection.address)) boundReceiveBuffer(descriptorOf(socket));
-          this.opened(connection, addresses[index]!);
-        },
-        connectError() {}, // the promise below is rejected as well
+    dial(this.pool.target, address, this.user?.ends, {
+      opened: (connection) => this.opened(connection, address),
+      ready: () => this.ready(),
+      failed: (code, detail, connection) => {
+        this.tried();
+        if (this.state !== "connecting") return;
+        if (connection === undefined && index + 1 < addresses.length) this.tryAddress(addresses, index + 1);
+        else this.fail(code, `${this.pool.name}: ${detail}`);
       },
-    });
-    open.catch((error: unknown) => {
-      this.tried();
-      if (this.state !== "connecting") return;
-      if (index + 1 < addresses.length) this.tryAddress(addresses, index + 1, port);
-      else this.fail(connectFailure(error), `${this.pool.name}: ${errorCode(error) ?? "cannot connect"}`);
     });
   }
 
@@ -147,6 +140,10 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     this.connection = connection;
     connection.owner = this;
     this.pool.connected(address);
+  }
+
+  private ready(): void {
+    if (this.state !== "connecting") return;
     this.pool.wheel.clear(this);
     this.state = "head";
     this.user?.onConnected(this);
@@ -286,6 +283,8 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     if (this.state === "closed") return;
     if (this.holding && error === undefined) this.closedInBody = true;
     else if (this.state === "body" && this.endsWithConnection && error === undefined) this.finishByClose();
+    else if (error !== undefined && isTlsError(error) && !this.reused && !this.seen)
+      this.fail("upstream_tls_failed", `${this.pool.name}: ${tlsTrouble(error)}`);
     else this.lost(error === undefined ? "closed the connection" : (errorCode(error) ?? error.message));
   }
 
@@ -301,6 +300,11 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
   }
 
   private lost(how: string): void {
+    if (this.state === "connecting") this.fail("upstream_tls_failed", `${this.pool.name}: ${how} during the handshake`);
+    else this.lostInUse(how);
+  }
+
+  private lostInUse(how: string): void {
     if (this.state === "body" && this.reader.done) this.keepsAlive = false;
     else if (this.state === "body")
       this.fail("upstream_body_broken", `${this.pool.name}: ${how} in the middle of its answer`);
@@ -342,10 +346,4 @@ function responseReader(method: string, head: ResponseHead): BodyReader {
   if (head.chunked) return new ChunkedReader(head.nominated);
   if (head.contentLength >= 0) return head.contentLength === 0 ? noBody : new LengthReader(head.contentLength);
   return new CloseReader();
-}
-
-function connectFailure(error: unknown): FailureCode {
-  const code = errorCode(error) ?? "";
-  if (code === "ENOTFOUND" || code.startsWith("EAI") || code.startsWith("DNS")) return "upstream_name_unresolved";
-  return code === "ETIMEDOUT" ? "upstream_connect_timeout" : "upstream_unreachable";
 }

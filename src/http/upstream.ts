@@ -1,5 +1,6 @@
 /** One exchange's way to an upstream: an HTTP/1 connection, or one stream of an HTTP/2 connection. */
 import type { FailureCode } from "../errors.ts";
+import type { Ends } from "../net/dial.ts";
 import type { BodyForm } from "./body.ts";
 import type { Version } from "./client.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -50,6 +51,8 @@ export interface Upstream {
 /** Who uses it right now. All calls come from the socket, none from inside a call to the upstream. */
 export interface UpstreamUser {
   readonly requestMethod: string;
+  /** On whose behalf, for upstreams that are told by a PROXY header; undefined for requests of our own. */
+  readonly ends?: Ends | undefined;
   /** The connection is open: send the request. */
   onConnected(up: Upstream): void;
   /** A 1xx answer other than 101; the final one follows. */

@@ -13,8 +13,8 @@ export const inbound: Manner = {
     if (!trusted) head.disbelieve();
   },
 
-  connectionLines(address: string): string {
-    return `x-forwarded-for: ${address}\r\nx-forwarded-proto: http\r\nvia: 1.1 outrigger\r\nx-request-id: `;
+  connectionLines(address: string, scheme: "http" | "https"): string {
+    return `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\nvia: 1.1 outrigger\r\nx-request-id: `;
   },
 
   namesUpstream: false,

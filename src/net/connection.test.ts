@@ -5,6 +5,7 @@ import { Connection, type ConnectionOwner, plainAddress, type RawSocket } from "
 class FakeSocket {
   remoteAddress = "::ffff:10.0.0.1";
   remotePort = 4711;
+  localAddress = "10.0.0.2";
   localPort = 80;
   room = Number.POSITIVE_INFINITY;
   sent = "";
@@ -192,7 +193,11 @@ test("pausing and resuming are each told to the socket once", () => {
 
 test("addresses are written without the prefix of dual-stack sockets", () => {
   const { connection } = setUp();
-  expect([connection.address, connection.port, connection.localPort]).toEqual(["10.0.0.1", 4711, 80]);
+  expect([connection.address, connection.port, connection.destination]).toEqual([
+    "10.0.0.1",
+    4711,
+    { address: "10.0.0.2", port: 80 },
+  ]);
   expect(["::ffff:1.2.3.4", "::1", "1.2.3.4", "::ffff:abcd", undefined].map(plainAddress)).toEqual([
     "1.2.3.4",
     "::1",

@@ -4,9 +4,11 @@
  *   owner.onData  <-  socket          owner calls pause()/resume() on the other side's connection
  *   write(...)    ->  socket, or kept until the socket drains, then owner.onDrain
  */
-import type { Socket, SocketHandler } from "bun";
+import type { Socket, SocketHandler, TLSUpgradeOptions } from "bun";
 import { errorCode } from "../errors.ts";
 import { latin1Write } from "./latin1.ts";
+import type { Endpoint, ProxyHeader } from "./proxy-protocol.ts";
+import { type Security, type SocketTls, securityOf } from "./security.ts";
 
 /** What drives a connection: the client's side of an exchange, or the upstream's. */
 export interface ConnectionOwner {
@@ -49,24 +51,48 @@ function endLine(target: Uint8Array, at: number): number {
   target[at + 1] = 10;
   return at + 2;
 }
+/** How TLS begins on a connection that was plain. */
+export interface TlsStart {
+  readonly isServer: boolean;
+  /** What the peer has sent already. */
+  readonly firstBytes?: Buffer | undefined;
+  /** Server: the name the client asked for. */
+  readonly serverName?: string | undefined;
+}
+
+interface Handshake {
+  readonly tls: SocketTls;
+  readonly serverName: string | undefined;
+  readonly settled: (failure: Error | undefined) => void;
+}
+
+/** The runtime takes both, its types know neither (Bun 1.4). */
+type TlsUpgrade = TLSUpgradeOptions<Connection> & {
+  isServer: boolean;
+  initialData: Buffer | undefined;
+};
 
 const nothing: ConnectionOwner = { onData() {}, onEnd() {}, onDrain() {}, onClose() {} };
 
 export class Connection {
   owner: ConnectionOwner = nothing;
-  /** The peer's address without the IPv4-mapped prefix. */
-  readonly address: string;
-  readonly port: number;
+  /** The peer's address without the IPv4-mapped prefix; behind a proxy that said so, its client's. */
+  address: string;
+  port: number;
   closed = false;
   paused = false;
   /** The peer sent FIN. */
   ended = false;
   /** Bytes taken by `write` that the socket has not taken yet. */
   pendingBytes = 0;
-  private readonly socket: RawSocket;
+  /** What TLS agreed on; undefined on a plain connection. */
+  security: Security | undefined = undefined;
+  private socket: RawSocket;
   private readonly kept: Uint8Array[] = [];
-  private afterFlush: "shutdown" | "end" | undefined;
+  private afterFlush: "shutdown" | "end" | undefined = undefined;
   private finSent = false;
+  private reached: Endpoint | undefined = undefined;
+  private handshake: Handshake | undefined = undefined;
 
   constructor(socket: RawSocket) {
     this.socket = socket;
@@ -75,8 +101,38 @@ export class Connection {
     socket.setNoDelay(true);
   }
 
-  get localPort(): number {
-    return this.socket.localPort;
+  /** Where the peer connected to; behind a proxy that said so, where its client did. */
+  get destination(): Endpoint {
+    const { localAddress, localPort } = this.socket;
+    return this.reached ?? { address: plainAddress(localAddress), port: localPort ?? 0 };
+  }
+
+  /** A proxy in front says whose connection this is. */
+  represent({ source, destination }: NonNullable<ProxyHeader["ends"]>): void {
+    this.address = source.address;
+    this.port = source.port;
+    this.reached = destination;
+  }
+
+  /**
+   * Goes on encrypted, under this same object. `settled` is called once, perhaps before this returns; on failure the
+   * connection is closing already. An owner is told nothing but the end before that.
+   * @throws Error when the options cannot be used, such as a key that does not fit; the connection stays plain then
+   */
+  startTls(tls: SocketTls, start: TlsStart, settled: (failure: Error | undefined) => void): void {
+    const plain = this.socket;
+    const handshake: Handshake = { tls, serverName: start.serverName, settled };
+    this.handshake = handshake;
+    // The runtime calls the plain socket's events with the encrypted bytes from now on: nobody is to hear them.
+    plain.data = deaf;
+    try {
+      const { isServer, firstBytes: initialData } = start;
+      plain.upgradeTLS<Connection>({ data: this, tls, socket: secureEvents, isServer, initialData } as TlsUpgrade);
+    } catch (error) {
+      plain.data = this;
+      this.handshake = undefined;
+      throw error;
+    }
   }
 
   /** Writes bytes, or a string whose characters are all below 0x100. Returns false when some had to be kept. */
@@ -188,6 +244,32 @@ export class Connection {
     else this.owner.onDrain();
   }
 
+  /** @internal called by the socket that takes over */
+  adopt(socket: RawSocket): void {
+    this.socket = socket;
+  }
+
+  /** @internal the socket opens with a handshake of its own, as a client's does */
+  expectHandshake(tls: SocketTls, settled: (failure: Error | undefined) => void): void {
+    this.handshake = { tls, serverName: tls.serverName, settled };
+  }
+
+  /** @internal called by the socket; `error` also tells of a certificate that was not verified although it went well */
+  shaken(success: boolean, error: Error | null): void {
+    const { handshake, socket } = this;
+    if (handshake === undefined) return;
+    this.handshake = undefined;
+    const { tls, serverName, settled } = handshake;
+    const certificate = tls.requestCert === true ? (socket.getPeerX509Certificate() ?? undefined) : undefined;
+    // A server's socket reports success for a client's certificate that no CA here has signed.
+    if (!success || (certificate !== undefined && !socket.authorized)) {
+      settled(error ?? new Error("the handshake failed"));
+      return;
+    }
+    this.security = securityOf(socket, serverName, certificate);
+    settled(undefined);
+  }
+
   /** @internal called by the socket */
   markClosed(error: Error | undefined): void {
     if (this.closed) return;
@@ -218,6 +300,20 @@ export const connectionEvents = {
     socket.terminate();
     // What our own code threw in one of these calls comes here as well: a bug, which must not look like a lost peer.
     if (errorCode(error) === undefined) queueMicrotask(() => rethrow(error));
+  },
+} satisfies SocketHandler<Connection>;
+
+/** Hears what nobody is to hear. */
+const deaf = new Connection({ setNoDelay() {} } as unknown as RawSocket);
+
+/** Events of a socket whose bytes are encrypted. */
+const secureEvents = {
+  ...connectionEvents,
+  open(socket) {
+    socket.data.adopt(socket);
+  },
+  handshake(socket, success, error) {
+    socket.data.shaken(success, error);
   },
 } satisfies SocketHandler<Connection>;
 

@@ -12,6 +12,7 @@ import { Session } from "../../src/http/session.ts";
 import type { UpstreamUser } from "../../src/http/upstream.ts";
 import { UpstreamConnection } from "../../src/http/upstream-connection.ts";
 import { Connection, type RawSocket } from "../../src/net/connection.ts";
+import { tcpTarget } from "../../src/net/target.ts";
 import { configOf, forwardTo, type ListenerOptions, listenerOf, RecordingThread } from "./engine.ts";
 import type { Seeded } from "./random.ts";
 
@@ -26,6 +27,7 @@ export interface FarEnd {
 export class FakeSocket {
   readonly remoteAddress = "127.0.0.1";
   readonly remotePort = 1;
+  readonly localAddress = "127.0.0.1";
   readonly localPort = 2;
   readonly connection: Connection;
   far: FarEnd = { onBytes() {}, onFin() {}, onReset() {} };
@@ -134,7 +136,7 @@ class FakePool extends Pool {
   private readonly network: FakeNetwork;
 
   constructor(network: FakeNetwork) {
-    super("upstream", 80, network.engine);
+    super(tcpTarget("upstream", 80), network.engine);
     this.network = network;
   }
 

@@ -5,10 +5,13 @@ import type {
   Config,
   Limits,
   Listener,
+  ListenerArrival,
   ListenerTimeouts,
   Match,
   Respond,
   Route,
+  Upstream,
+  UpstreamPolicy,
 } from "../../src/config/schema.ts";
 import type { Direction, FilterDefinition, Metrics, Thread } from "../../src/contracts.ts";
 import type { FailureCode } from "../../src/errors.ts";
@@ -23,6 +26,9 @@ export interface RouteWish {
   /** Port of the app on 127.0.0.1, unless `respond` is given. */
   to?: number;
   host?: string;
+  /** Instead of `to`. */
+  upstream?: Upstream;
+  policy?: UpstreamPolicy;
   respond?: Respond;
   timeouts?: Partial<ListenerTimeouts>;
   maxBodyBytes?: number;
@@ -35,6 +41,7 @@ export interface ListenerWish extends Omit<RouteWish, "match" | "respond"> {
   /** Listen on every address instead of 127.0.0.1. */
   everywhere?: boolean;
   trust?: string[];
+  arrival?: ListenerArrival;
   /** Tried before the listener's own `to`. */
   routes?: RouteWish[];
 }
@@ -72,13 +79,15 @@ function address(port: number, everywhere = false): Address {
 
 function listenerOf(wish: ListenerWish): Listener {
   const { direction = "inbound", name = "web", port = 0, trust = [], routes = [] } = wish;
-  const own: RouteWish[] = wish.to === undefined ? routes : [...routes, { name: "default", to: wish.to }];
+  const last: RouteWish = { name: "default", ...(wish.to !== undefined && { to: wish.to }) };
+  const own = wish.to === undefined && wish.upstream === undefined ? routes : [...routes, last];
   const timeouts = { ...defaultTimeouts, ...wish.timeouts };
   const common = { maxBodyBytes: wish.maxBodyBytes ?? 0, policies: wish.policies ?? {} };
   return {
     name,
     direction,
     listen: address(port, wish.everywhere),
+    arrival: wish.arrival,
     trust: trust.map((text) => {
       const parsed = parseCidr(text);
       if ("problem" in parsed) throw new Error(parsed.problem);
@@ -100,7 +109,11 @@ function routeOf(wish: RouteWish, timeouts: ListenerTimeouts): Route {
     match: { path: undefined, methods: undefined, headers: [], ...wish.match },
     action:
       wish.respond === undefined
-        ? { kind: "forward", to: { scheme: "http", host, port: wish.to ?? 0, authority, text: `http://${authority}` } }
+        ? {
+            kind: "forward",
+            to: wish.upstream ?? { scheme: "http", host, port: wish.to ?? 0, authority, text: `http://${authority}` },
+            upstream: wish.policy,
+          }
         : { kind: "respond", respond: wish.respond },
     timeouts,
     maxBodyBytes: wish.maxBodyBytes ?? 0,

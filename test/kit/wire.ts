@@ -52,6 +52,31 @@ export class Wire {
     });
   }
 
+  /** Resolves when the handshake is over; rejects when it failed. */
+  static connectTls(port: number, tls: object, hostname = "127.0.0.1"): Promise<Wire> {
+    return new Promise((resolve, reject) => {
+      Bun.connect<Wire>({
+        hostname,
+        port,
+        allowHalfOpen: true,
+        tls,
+        socket: {
+          ...Wire.events,
+          open: (socket) => void Wire.over(socket),
+          handshake: (socket, success, error) =>
+            success ? resolve(socket.data) : reject(error ?? new Error("the handshake failed")),
+          connectError() {},
+        },
+      }).catch(reject);
+    });
+  }
+
+  /** What TLS agreed on. */
+  get tls(): { readonly version: string; readonly alpn: string | false | null; readonly peer: string } {
+    const { socket } = this;
+    return { version: socket.getTLSVersion(), alpn: socket.alpnProtocol, peer: socket.getPeerX509Certificate().subject };
+  }
+
   static over(socket: Socket<Wire>): Wire {
     socket.data = new Wire(socket);
     return socket.data;

@@ -1,0 +1,68 @@
+/** An accepted connection that has not begun its first request: PROXY header, detection, TLS. */
+import { Arrival, type ArrivalFailure, type ArrivalOwner, type ArrivalPlan, type Arrived } from "../net/arrival.ts";
+import type { Connection } from "../net/connection.ts";
+import type { TimerWheel } from "../net/wheel.ts";
+import type { Occupant } from "./admission.ts";
+import type { ListenerPlan } from "./plan.ts";
+import type { PlanHolder } from "./session.ts";
+
+/** What becomes of it. One of these is called, once. */
+export interface Reception {
+  arrived(newcomer: Newcomer, what: Arrived): void;
+  /** Turned away; the connection still has to be closed. */
+  failed(newcomer: Newcomer, code: ArrivalFailure, detail: string): void;
+  /** Gone, or closed, without having begun anything. */
+  left(newcomer: Newcomer): void;
+}
+
+export class Newcomer implements Occupant, ArrivalOwner {
+  readonly connection: Connection;
+  readonly holder: PlanHolder;
+  /** The plan at the time of accepting: what its gauges counted stays with it. */
+  readonly plan: ListenerPlan;
+  private readonly reception: Reception;
+  private readonly arrival: Arrival;
+
+  constructor(wheel: TimerWheel, plan: ArrivalPlan, connection: Connection, holder: PlanHolder, reception: Reception) {
+    this.connection = connection;
+    this.holder = holder;
+    this.plan = holder.plan;
+    this.reception = reception;
+    this.arrival = new Arrival(wheel, plan, connection, this);
+  }
+
+  start(): void {
+    this.arrival.start();
+  }
+
+  get plans(): readonly ListenerPlan[] {
+    return [this.holder.plan];
+  }
+
+  get busy(): boolean {
+    return this.arrival.busy;
+  }
+
+  get heldBytes(): number {
+    return this.arrival.heldBytes;
+  }
+
+  /** No answer is lost with it. */
+  cut(): boolean {
+    this.arrival.cut();
+    this.reception.left(this);
+    return false;
+  }
+
+  arrived(_: Arrival, what: Arrived): void {
+    this.reception.arrived(this, what);
+  }
+
+  failed(_: Arrival, code: ArrivalFailure, detail: string): void {
+    this.reception.failed(this, code, detail);
+  }
+
+  left(): void {
+    this.reception.left(this);
+  }
+}
