@@ -25,6 +25,9 @@ export default defineCommand({
     const state = noEnv ? undefined : lookForState(result.config, io.env);
     const stateDir = state !== undefined && "folder" in state ? state.folder : undefined;
     io.out(`${path} is right. This is what will happen.\n\n${explain(result.config, result.dropIns, stateDir)}`);
+    const { certificateNotes } = await import("../config/certificate-findings.ts");
+    const notes = noEnv ? [] : await certificateNotes(result.config, io.clock.wall());
+    if (notes.length > 0) io.out(`\n${notes.join("\n")}\n`);
     return 0;
   },
 });

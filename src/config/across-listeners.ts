@@ -1,6 +1,7 @@
 /** Faults across listeners and routes. */
 
 import { duplicateNames, namesIn } from "./across.ts";
+import { openingFindings } from "./across-openings.ts";
 import { type Address, addressesOverlap, parseAddress, parseUpstream } from "./address.ts";
 import type { Finding } from "./faults.ts";
 import { covers, parsePathPattern } from "./match.ts";
@@ -67,6 +68,7 @@ function ofListener(listener: Placed): Finding[] {
     ...routes.flatMap((route) => ofRoute(route)),
     ...unreachable(listener, routes),
     ...[listener, ...routes].flatMap((one) => toItself(one, memberOf(value, "listen"))),
+    ...openingFindings(value, path),
   ];
 }
 

@@ -94,7 +94,13 @@ describe("an upstream", () => {
         text: "https://payments.shop:443",
       },
     });
-    const socket = { scheme: "unix", host: "/run/app.sock", port: 0, authority: "localhost", text: "unix:/run/app.sock" };
+    const socket = {
+      scheme: "unix",
+      host: "/run/app.sock",
+      port: 0,
+      authority: "localhost",
+      text: "unix:/run/app.sock",
+    };
     for (const text of ["unix:/run/app.sock", "unix:///run/app.sock"])
       expect(parseUpstream(text)).toEqual({ value: socket } as unknown as ReturnType<typeof parseUpstream>);
   });

@@ -3,9 +3,11 @@
  * another one. Cryptography is loaded only for documents that name any.
  */
 import { resolve } from "node:path";
+import { warningShare } from "../net/certificate-expiry.ts";
 import type { Finding } from "./faults.ts";
 import { isMap, itemsOf, memberOf, type Path, textOf } from "./raw.ts";
 import { unreadable } from "./reading.ts";
+import type { Config } from "./schema.ts";
 
 /** Files that are used together. */
 interface Wanted {
@@ -48,6 +50,27 @@ function pairAt(pair: unknown, path: Path): Wanted {
 function authoritiesAt(holder: unknown, path: Path): Wanted[] {
   const ca = textOf(holder, "ca");
   return ca === undefined ? [] : [{ path, cert: ca, key: undefined, kind: "ca" }];
+}
+
+/** What `check` adds about certificates that are right and will not be for long, a sentence each. */
+export async function certificateNotes({ inbound, outbound }: Config, now: number): Promise<string[]> {
+  const pairs = [...inbound, ...outbound].flatMap(({ arrival, routes }) => [
+    ...(arrival?.tls?.certificates ?? []),
+    ...routes.flatMap(({ action }) => (action.kind === "forward" ? (action.upstream?.tls?.identity ?? []) : [])),
+  ]);
+  if (pairs.length === 0) return [];
+  const { readKeyPair } = await import("../net/certificates.ts");
+  const facts = new Map(pairs.map(({ cert, key }) => [cert, readKeyPair(cert, key)]));
+  return [...facts].flatMap(([file, { notBefore, notAfter }]) => noteOf(file, notBefore, notAfter, now));
+}
+
+function noteOf(file: string, notBefore: number, notAfter: number, now: number): string[] {
+  const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+  if (now >= notAfter)
+    return [`The certificate ${file} expired on ${day(notAfter)}: whoever checks it will refuse it.`];
+  if (now < notBefore) return [`The certificate ${file} is valid from ${day(notBefore)} on, which is yet to come.`];
+  const soon = now >= notAfter - (notAfter - notBefore) * warningShare;
+  return soon ? [`The certificate ${file} expires on ${day(notAfter)}.`] : [];
 }
 
 type Certificates = typeof import("../net/certificates.ts");

@@ -1,6 +1,7 @@
 /** What a listener does with a request, in sentences. */
 import { phases } from "../contracts.ts";
 import { type DropIns, keyOf, type LoadedFilter } from "./drop-ins.ts";
+import { explainArrival, explainUpstream } from "./explain-openings.ts";
 import { formatDuration, formatSize } from "./scalars.ts";
 import type { HeaderMatch, Listener, Match, Respond, Route } from "./schema.ts";
 
@@ -17,6 +18,7 @@ export function explainListener(listener: Listener, dropIns: DropIns): string[] 
   const routes = listener.routes.flatMap((route, at) => explainRoute(route, at, dropIns));
   return [
     `${what} to ${place} (${direction} "${name}"):`,
+    ...explainArrival(listener).map((sentence) => `  ${sentence}`),
     `  Its head must be complete within ${formatDuration(timeouts.headMs)}, else 408; a connection may rest for ${formatDuration(timeouts.keepAliveMs)} between requests.`,
     `  ${trusted(listener)}`,
     ...routes,
@@ -46,7 +48,7 @@ function explainRoute(route: Route, at: number, dropIns: DropIns): string[] {
   return [
     `  ${at + 1}. ${when}, it ${outcome(route)} (route "${route.name}").`,
     ...(on === "" ? [] : [`     ${on}`]),
-    ...limits(route).map((limit) => `     ${limit}`),
+    ...[...explainUpstream(route), ...limits(route)].map((sentence) => `     ${sentence}`),
   ];
 }
 

@@ -103,14 +103,13 @@ export function statusRange(): Scalar<StatusRange> {
   });
 }
 
-/** Where a schedule sends its request: `http://` with path and query. */
+/** Where a schedule sends its request: `http://` or `https://` with path and query. */
 export function requestUrl(): Scalar<string> {
   return scalar({ title: "URL", example: "http://localhost:7878/", type: "string" }, (value) => {
     const text = String(value);
     const remedy = "write a URL such as http://localhost:7878/";
-    if (/^(https|service):\/\//i.test(text))
-      return { problem: `${text.split(":")[0]}:// comes in a later release`, remedy };
-    const url = /^http:\/\/[^/?#]/i.test(text) && !/\s/.test(text) ? URL.parse(text) : null;
+    if (/^service:\/\//i.test(text)) return { problem: "service:// comes in a later release", remedy };
+    const url = /^https?:\/\/[^/?#]/i.test(text) && !/\s/.test(text) ? URL.parse(text) : null;
     if (url === null) return { problem: `"${text}" is not a URL that can be asked`, remedy };
     if (url.username !== "" || url.password !== "")
       return { problem: "the URL holds a user or password", remedy: "send an authorization header instead" };

@@ -16,7 +16,7 @@ export interface ScalarDoc {
   readonly title: string;
   /** A right one, used in remedies: `15s`. */
   readonly example: string;
-  readonly type: "string" | "integer" | readonly ("string" | "integer")[];
+  readonly type: "string" | "integer" | readonly ("string" | "integer" | "number")[];
   readonly pattern?: string;
   /** True when every text is right: a number or true there only lacks its quotes. */
   readonly isFreeText?: true;

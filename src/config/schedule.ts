@@ -8,7 +8,7 @@ import type { Expectation, Schedule, ScheduledRequest, TextMatch } from "./schem
 
 function requestSchema() {
   const full = z.strictObject({
-    url: option(requestUrl(), "`http://`, with path and query.", { required: true }),
+    url: option(requestUrl(), "`http://` or `https://`, with path and query.", { required: true }),
     method: option(method(), "The request's method.").prefault("GET"),
     headers: option(sentFields(), "Header fields of the request, as `name: value`.").optional(),
     body: option(text(), "The request's body.").optional(),

@@ -1,5 +1,6 @@
 /** The options of TLS and of what comes before it: on a listener, and towards an upstream. */
 import * as z from "zod";
+import type { TlsVersion } from "../net/server-tls.ts";
 import { isIpv4, isIpv6 } from "./address.ts";
 import { alsoWithIssues } from "./checks.ts";
 import { option, readableFile, type Scalar, scalar } from "./scalars.ts";
@@ -28,6 +29,16 @@ function clientsSchema() {
   });
 }
 
+/** With quotes or without: YAML reads 1.2 as a number. */
+function tlsVersion(): Scalar<TlsVersion> {
+  const doc = { title: "TLS version", example: "1.2", type: ["string", "number"], pattern: "^1\\.[23]$" } as const;
+  return scalar(doc, (value) => {
+    const text = String(value);
+    if (text === "1.2" || text === "1.3") return { value: text };
+    return { problem: `TLS "${text}" is not spoken here`, remedy: "write 1.2 or 1.3" };
+  });
+}
+
 /** `tls:` of a listener. */
 export function serverTlsSchema() {
   return z.strictObject({
@@ -37,7 +48,7 @@ export function serverTlsSchema() {
       { required: true },
     ),
     clients: option(clientsSchema(), "Ask clients for certificates (mutual TLS).").optional(),
-    minVersion: option(z.enum(["1.2", "1.3"]), "The oldest version of TLS that is spoken.").prefault("1.2"),
+    minVersion: option(tlsVersion(), "The oldest version of TLS that is spoken: 1.2 or 1.3.").prefault("1.2"),
   });
 }
 

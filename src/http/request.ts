@@ -1,7 +1,7 @@
 /** One request of our own, through the same door as everybody's: for schedules. */
 import type { Field } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
-import { tcpTarget } from "../net/target.ts";
+import { type Target, type TargetOptions, tcpTarget } from "../net/target.ts";
 import { Timed } from "../net/wheel.ts";
 import type { Engine } from "./engine.ts";
 import { checkField } from "./fields.ts";
@@ -12,7 +12,7 @@ import type { ResponseHead } from "./response-head.ts";
 import type { Upstream, UpstreamUser } from "./upstream.ts";
 
 export interface OwnRequest {
-  /** Absolute http URL. */
+  /** Absolute http or https URL. */
   readonly url: string;
   readonly method: string;
   readonly headers: readonly Field[];
@@ -40,8 +40,26 @@ export interface OwnFailure {
 /** Never rejects. @throws TypeError at once for a header that may not stand on the wire */
 export function request(engine: Engine, wanted: OwnRequest): Promise<OwnAnswer | OwnFailure> {
   const url = new URL(wanted.url);
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  const pool = engine.pool(tcpTarget(host, url.port === "" ? 80 : Number(url.port)));
+  if (url.protocol === "https:") return requestOverTls(engine, url, wanted);
+  return ask(engine, engine.pool(targetOf(url, 80)), url, wanted);
+}
+
+/** TLS is loaded by who asks for it. */
+async function requestOverTls(engine: Engine, url: URL, wanted: OwnRequest): Promise<OwnAnswer | OwnFailure> {
+  const { ClientTls, machineTrust } = await import("../net/client-tls.ts");
+  const tls = ClientTls.read(machineTrust, hostOf(url), ["http/1.1"]);
+  return ask(engine, engine.pool(targetOf(url, 443, tls)), url, wanted);
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, "");
+}
+
+function targetOf(url: URL, port: number, tls?: TargetOptions["tls"]): Target {
+  return tcpTarget(hostOf(url), url.port === "" ? port : Number(url.port), { tls });
+}
+
+function ask(engine: Engine, pool: Pool, url: URL, wanted: OwnRequest): Promise<OwnAnswer | OwnFailure> {
   const text = requestText(url, pool, wanted);
   return new Promise((resolve) => new OwnExchange(engine, pool, wanted, text, resolve).start());
 }

@@ -304,7 +304,11 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     else this.lostInUse(how);
   }
 
-  private lostInUse(how: string): void {
+  private lostInUse(gone: string): void {
+    const mayBeTls = this.state === "head" && this.connection?.security !== undefined && !this.reused && !this.seen;
+    const how = mayBeTls
+      ? `${gone} right after the TLS handshake, as for want of a client certificate it trusts,`
+      : gone;
     if (this.state === "body" && this.reader.done) this.keepsAlive = false;
     else if (this.state === "body")
       this.fail("upstream_body_broken", `${this.pool.name}: ${how} in the middle of its answer`);

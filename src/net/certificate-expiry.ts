@@ -9,7 +9,7 @@ export interface Expiring {
 }
 
 /** Certificates live for hours or for years, so the warning comes with this share of the life left. */
-const warningShare = 0.1;
+export const warningShare = 0.1;
 
 type Said = "nothing" | "expires" | "expired";
 

@@ -19,13 +19,21 @@ const systemFiles = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/c
 
 let systemAuthorities: string | undefined;
 
-/** The machine's CAs, read once; undefined where it has none, and the runtime's own list (Mozilla's) counts. */
+/** The machine's CAs, read once; undefined where it has none that can be read, and the runtime's list (Mozilla's) counts. */
 function machineAuthorities(): string | undefined {
   if (systemAuthorities === undefined) {
     const file = systemFiles.find((path) => existsSync(path));
-    systemAuthorities = file === undefined ? "" : readAuthorities(file);
+    systemAuthorities = file === undefined ? "" : readOrNothing(file);
   }
   return systemAuthorities === "" ? undefined : systemAuthorities;
+}
+
+function readOrNothing(file: string): string {
+  try {
+    return readAuthorities(file);
+  } catch {
+    return "";
+  }
 }
 
 /** What holds for `https://` where nothing is said. */

@@ -8,7 +8,7 @@ import type { Socket, SocketHandler, TLSUpgradeOptions } from "bun";
 import { errorCode } from "../errors.ts";
 import { latin1Write } from "./latin1.ts";
 import type { Endpoint, ProxyHeader } from "./proxy-protocol.ts";
-import { type Security, type SocketTls, securityOf } from "./security.ts";
+import { handshakeFailure, type Security, type SocketTls, securityOf } from "./security.ts";
 
 /** What drives a connection: the client's side of an exchange, or the upstream's. */
 export interface ConnectionOwner {
@@ -261,9 +261,9 @@ export class Connection {
     this.handshake = undefined;
     const { tls, serverName, settled } = handshake;
     const certificate = tls.requestCert === true ? (socket.getPeerX509Certificate() ?? undefined) : undefined;
-    // A server's socket reports success for a client's certificate that no CA here has signed.
-    if (!success || (certificate !== undefined && !socket.authorized)) {
-      settled(error ?? new Error("the handshake failed"));
+    const failure = handshakeFailure(tls, success, error, certificate === undefined || socket.authorized);
+    if (failure !== undefined) {
+      settled(failure);
       return;
     }
     this.security = securityOf(socket, serverName, certificate);

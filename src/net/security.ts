@@ -30,6 +30,23 @@ export interface Security {
   readonly certificate: X509Certificate | undefined;
 }
 
+/**
+ * Why a handshake counts as failed; undefined when it does not. The runtime's word is not enough (Bun 1.4): a server's
+ * socket reports success for a client's certificate that nobody here has signed, and a client's socket that is to take
+ * any certificate reports failure for one of another name, and stays open.
+ */
+export function handshakeFailure(
+  tls: SocketTls,
+  success: boolean,
+  error: Error | null,
+  authorized: boolean,
+): Error | undefined {
+  const takesAny = tls.rejectUnauthorized === false && tls.requestCert !== true;
+  const broken = error !== null && /^(EPROTO|ECONNRESET)$/.test(errorCode(error) ?? "");
+  if (authorized && (success || (takesAny && !broken))) return undefined;
+  return error ?? new Error("the handshake failed");
+}
+
 /** What a socket has agreed on, once its handshake is over. */
 export function securityOf(
   socket: RawSocket,

@@ -5,8 +5,8 @@ import { proxyHeader } from "../../src/net/proxy-protocol.ts";
 import { App, ok } from "../kit/app.ts";
 import { Authority, canMakeCertificates, type Issued } from "../kit/certificates.ts";
 import { Flow, type FlowOptions, type ListenerWish } from "../kit/flow.ts";
-import { helloMessage, inRecords } from "../kit/tls-hello.ts";
 import { tlsOf } from "../kit/tls-flow.ts";
+import { helloMessage, inRecords } from "../kit/tls-hello.ts";
 import { until } from "../kit/until.ts";
 import type { Wire } from "../kit/wire.ts";
 import { Wire as Client } from "../kit/wire.ts";
@@ -74,7 +74,12 @@ describe("a PROXY header", () => {
   test("makes the client's own claims count only if the client is trusted", async () => {
     await start(arrival);
     const wire = await flow.connect();
-    await wire.send(Buffer.concat([proxyHeader(1, client, balancer), Buffer.from(request.replace("Host", "X-Forwarded-For: 9.9.9.9\r\nHost"))]));
+    await wire.send(
+      Buffer.concat([
+        proxyHeader(1, client, balancer),
+        Buffer.from(request.replace("Host", "X-Forwarded-For: 9.9.9.9\r\nHost")),
+      ]),
+    );
     expect(bodyOf(await wire.rest())).toBe("203.0.113.7 http");
   });
 
@@ -192,7 +197,9 @@ describe.skipIf(!canMakeCertificates)("a listener with certificates", () => {
       const tls = { ca: authority.pem, serverName: "a.test" };
       const events = {
         handshake: (encrypted: Bun.Socket) => void encrypted.write(request),
-        data: (_: Bun.Socket, bytes: Buffer) => void (text += bytes),
+        data: (_: Bun.Socket, bytes: Buffer) => {
+          text += bytes;
+        },
         close: () => resolve(text),
         end() {},
         error() {},

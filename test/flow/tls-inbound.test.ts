@@ -48,12 +48,9 @@ function connect(tls: object = {}): Promise<Wire> {
 }
 
 given("a listener with certificates", () => {
-  test.each([
-    ["1.2", "--tls-max", "1.2"],
-    ["1.3", "--tlsv1.3"],
-  ])("serves curl over TLS %s", async (version, ...flags) => {
+  test.each(["1.2", "1.3"])("serves curl over TLS %s", async (version) => {
     await start();
-    const { out, err } = await curl(authority.ca, "a.test", flow.port(), "-v", ...flags);
+    const { out, err } = await curl(authority.ca, "a.test", flow.port(), "-v", "--tls-max", version);
     expect(out).toBe("x-forwarded-proto: https");
     expect(err).toContain(`SSL connection using TLSv${version}`);
   });
@@ -87,7 +84,12 @@ given("a listener with certificates", () => {
 
   test("shows the first certificate to clients that ask for no name it has", async () => {
     await start();
-    for (const name of [["-noservername"], ["-servername", "other.test"], ["-servername", "x.y.b.test"], ["-servername", "b.test"]]) {
+    for (const name of [
+      ["-noservername"],
+      ["-servername", "other.test"],
+      ["-servername", "x.y.b.test"],
+      ["-servername", "b.test"],
+    ]) {
       const { out } = await ran(["openssl", "s_client", "-connect", `127.0.0.1:${flow.port()}`, ...name]);
       expect(out).toContain("subject=CN = a\n");
     }
@@ -99,7 +101,9 @@ given("a listener with certificates", () => {
     expect(wire.tls.alpn).toBe("http/1.1");
     wire.close();
     await expect(connect({ ALPNProtocols: Buffer.from("\x02h3", "latin1") })).rejects.toThrow();
-    expect(flow.named("connection_refused")[0]).toMatchObject({ detail: "it offers no application protocol that is spoken here" });
+    expect(flow.named("connection_refused")[0]).toMatchObject({
+      detail: "it offers no application protocol that is spoken here",
+    });
   });
 
   test("keeps connections for further requests, HTTP/1.0 as well, and closes when it says so", async () => {
@@ -153,7 +157,11 @@ given("bodies over TLS", () => {
       await Bun.sleep(300);
       wire.read();
       const hasher = new Bun.CryptoHasher("sha256");
-      for (let chunk = await wire.some(); chunk !== undefined && seen < bytes; chunk = seen < bytes ? await wire.some() : chunk) {
+      for (
+        let chunk = await wire.some();
+        chunk !== undefined && seen < bytes;
+        chunk = seen < bytes ? await wire.some() : chunk
+      ) {
         seen += chunk.length;
         hasher.update(chunk);
       }

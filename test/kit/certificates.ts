@@ -7,7 +7,8 @@ const openssl = Bun.which("openssl");
 
 /** False where certificates cannot be made; the tests that need them say so and are skipped. */
 export const canMakeCertificates = openssl !== null;
-if (!canMakeCertificates) process.stderr.write("SKIPPED: tests of TLS, because there is no openssl (apt-get install openssl)\n");
+if (!canMakeCertificates)
+  process.stderr.write("SKIPPED: tests of TLS, because there is no openssl (apt-get install openssl)\n");
 
 export interface Issued {
   /** Paths, as a configuration names them. */
@@ -27,7 +28,11 @@ export interface Wish {
 }
 
 function run(...args: string[]): void {
-  const { exitCode, stderr } = Bun.spawnSync([openssl!, ...args], { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
+  const { exitCode, stderr } = Bun.spawnSync([openssl!, ...args], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
   if (exitCode !== 0) throw new Error(`openssl ${args[0]}: ${stderr}`);
 }
 

@@ -74,7 +74,11 @@ export class Wire {
   /** What TLS agreed on. */
   get tls(): { readonly version: string; readonly alpn: string | false | null; readonly peer: string } {
     const { socket } = this;
-    return { version: socket.getTLSVersion(), alpn: socket.alpnProtocol, peer: socket.getPeerX509Certificate().subject };
+    return {
+      version: socket.getTLSVersion(),
+      alpn: socket.alpnProtocol,
+      peer: socket.getPeerX509Certificate().subject,
+    };
   }
 
   static over(socket: Socket<Wire>): Wire {

@@ -1,0 +1,68 @@
+/** How connections begin, in sentences. */
+import { formatDuration } from "./scalars.ts";
+import type { Listener, Route } from "./schema.ts";
+
+/** What happens before the first request; nothing to say where a connection begins with it. */
+export function explainArrival({ arrival, timeouts, trust }: Listener): string[] {
+  if (arrival === undefined) return [];
+  const { protocol, proxyProtocol, tls } = arrival;
+  const sentences: string[] = [];
+  if (proxyProtocol)
+    sentences.push(
+      `A PROXY header must come first, from ${trust.map(({ text }) => text).join(", ")}; its word on who the client is counts. Others are turned away.`,
+    );
+  if (protocol === "auto")
+    sentences.push(
+      tls === undefined
+        ? "The first bytes tell what the client speaks; only plain HTTP is served."
+        : "The first bytes tell what the client speaks: TLS and plain HTTP are both served.",
+    );
+  if (tls !== undefined) sentences.push(...explainTls(tls));
+  sentences.push(`All of that has ${formatDuration(timeouts.headMs)}.`);
+  return sentences;
+}
+
+function explainTls({
+  certificates,
+  clients,
+  minVersion,
+}: NonNullable<NonNullable<Listener["arrival"]>["tls"]>): string[] {
+  const [first, ...others] = certificates;
+  const choice =
+    others.length === 0
+      ? `the certificate ${first!.cert}`
+      : `the certificate whose names fit the name asked for, of ${certificates.map(({ cert }) => cert).join(", ")}; else the first`;
+  const from = clients && `signed by ${clients.ca}; x.peer.tls tells filters who they are`;
+  return [
+    `It speaks TLS ${minVersion} or later with ${choice}. Changed files are taken over for new connections.`,
+    ...(clients === undefined
+      ? []
+      : [
+          clients.required
+            ? `Clients must show a certificate ${from}.`
+            : `Clients may show a certificate ${from}; a wrong one is refused.`,
+        ]),
+  ];
+}
+
+/** How connections to a route's upstream begin, beyond plain TCP. */
+export function explainUpstream({ action }: Route): string[] {
+  if (action.kind !== "forward") return [];
+  const { to, upstream } = action;
+  const sentences: string[] = [];
+  if (to.scheme === "https") {
+    const { ca, serverName, identity, insecure } = upstream?.tls ?? {};
+    const name = serverName ?? to.host;
+    sentences.push(
+      insecure === true
+        ? "Any certificate of the upstream is taken: who is on the way can read and change everything."
+        : `The upstream's certificate must be for ${name} and signed by ${ca === undefined ? "a CA this machine trusts" : ca}, else 502.`,
+      ...(identity === undefined ? [] : [`It is shown the certificate ${identity.cert}.`]),
+    );
+  }
+  if (upstream?.proxyProtocol !== undefined)
+    sentences.push(
+      `Each connection begins with a PROXY header (v${upstream.proxyProtocol}) and serves one client's only.`,
+    );
+  return sentences;
+}
