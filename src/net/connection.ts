@@ -8,7 +8,14 @@ import type { Socket, SocketHandler, TLSUpgradeOptions } from "bun";
 import { errorCode } from "../errors.ts";
 import { latin1Write } from "./latin1.ts";
 import type { Endpoint, ProxyHeader } from "./proxy-protocol.ts";
-import { handshakeFailure, type Security, type SocketTls, securityOf } from "./security.ts";
+import {
+  type Handshake,
+  handshakeFailure,
+  type Security,
+  type SocketTls,
+  securityOf,
+  type TlsStart,
+} from "./security.ts";
 
 /** What drives a connection: the client's side of an exchange, or the upstream's. */
 export interface ConnectionOwner {
@@ -51,21 +58,6 @@ function endLine(target: Uint8Array, at: number): number {
   target[at + 1] = 10;
   return at + 2;
 }
-/** How TLS begins on a connection that was plain. */
-export interface TlsStart {
-  readonly isServer: boolean;
-  /** What the peer has sent already. */
-  readonly firstBytes?: Buffer | undefined;
-  /** Server: the name the client asked for. */
-  readonly serverName?: string | undefined;
-}
-
-interface Handshake {
-  readonly tls: SocketTls;
-  readonly serverName: string | undefined;
-  readonly settled: (failure: Error | undefined) => void;
-}
-
 /** The runtime takes both, its types know neither (Bun 1.4). */
 type TlsUpgrade = TLSUpgradeOptions<Connection> & {
   isServer: boolean;
@@ -121,8 +113,7 @@ export class Connection {
    */
   startTls(tls: SocketTls, start: TlsStart, settled: (failure: Error | undefined) => void): void {
     const plain = this.socket;
-    const handshake: Handshake = { tls, serverName: start.serverName, settled };
-    this.handshake = handshake;
+    this.handshake = { tls, serverName: start.serverName, settled };
     // The runtime calls the plain socket's events with the encrypted bytes from now on: nobody is to hear them.
     plain.data = deaf;
     try {

@@ -57,6 +57,22 @@ export function securityOf(
   return { version, cipher: socket.getCipher()?.name, serverName, alpn: socket.alpnProtocol || undefined, certificate };
 }
 
+/** How TLS begins on a connection that was plain. */
+export interface TlsStart {
+  readonly isServer: boolean;
+  /** What the peer has sent already. */
+  readonly firstBytes?: Buffer | undefined;
+  /** Server: the name the client asked for. */
+  readonly serverName?: string | undefined;
+}
+
+/** One that is under way, and who waits for its end. */
+export interface Handshake {
+  readonly tls: SocketTls;
+  readonly serverName: string | undefined;
+  readonly settled: (failure: Error | undefined) => void;
+}
+
 /** The names of protocols as ALPN wants them. */
 export function alpnWire(protocols: readonly string[]): Buffer {
   return Buffer.concat(
