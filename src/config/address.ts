@@ -159,7 +159,7 @@ const longestSocketPath = 107;
 function parseSocketPath(text: string): Parsed<Upstream> {
   const path = text.replace(/^unix:(\/\/(?=\/))?/i, "");
   const remedy = "write the absolute path of the socket: unix:/run/app/app.sock";
-  if (!path.startsWith("/") || path.endsWith("/") || path.includes("\0"))
+  if (!/^\/(?!\/)/.test(path) || path.endsWith("/") || path.includes("\0"))
     return { problem: `"${text}" is not the path of a socket`, remedy };
   const bytes = new TextEncoder().encode(path).length;
   if (bytes > longestSocketPath)

@@ -159,6 +159,8 @@ given("the certificate files of a sidecar", () => {
     const folder = join(pod.folder, "certs");
     put(folder, authority.issue({ names: "DNS:a.test", days: -1 }));
     const sidecar = await pod.start(config(folder));
-    expect((await sidecar.event("certificate_expired")).message).toContain(`the certificate ${folder}/tls.crt expired on`);
+    expect((await sidecar.event("certificate_expired")).message).toContain(
+      `the certificate ${folder}/tls.crt expired on`,
+    );
   });
 });
