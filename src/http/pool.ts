@@ -70,7 +70,8 @@ export class Pool {
     const up = this.target.proxyProtocol === undefined ? this.idle.at(-1) : this.idleFor(user);
     if (up === undefined || (up.blind && up.idleSince === this.wheel.now)) return undefined;
     if (!isIdempotent(user.requestMethod) && this.wheel.now - up.idleSince > freshMs) return undefined;
-    this.forget(up);
+    if (this.idle.at(-1) === up) this.idle.pop();
+    else this.forget(up);
     up.assign(user);
     return up;
   }

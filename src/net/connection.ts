@@ -58,6 +58,7 @@ function endLine(target: Uint8Array, at: number): number {
   target[at + 1] = 10;
   return at + 2;
 }
+
 /** The runtime takes both, its types know neither (Bun 1.4). */
 type TlsUpgrade = TLSUpgradeOptions<Connection> & {
   isServer: boolean;
