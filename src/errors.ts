@@ -58,6 +58,19 @@ export const failures = {
     title: "CONNECT is not allowed on this listener.",
     closes: true,
   },
+  trace_refused: { status: 405, grpc: 12, fault: "client", title: "TRACE is not passed on." },
+  loop: {
+    status: 508,
+    grpc: 9,
+    fault: "us",
+    title: "The request has come through sidecars too often: it goes in a circle.",
+  },
+  forward_proxy_refused: {
+    status: 403,
+    grpc: 7,
+    fault: "policy",
+    title: "This listener does not forward to that destination.",
+  },
   head_too_large: { status: 431, grpc: 8, fault: "client", title: "The request head exceeds the limit.", closes: true },
   head_timeout: {
     status: 408,
@@ -169,6 +182,8 @@ export const failures = {
     fault: "upstream",
     title: "The upstream closed the connection in the middle of its answer.",
   },
+  tunnel_broken: { status: 502, grpc: 14, fault: "upstream", title: "The upstream broke the tunnel off." },
+  tunnel_idle: { status: 504, grpc: 4, fault: "client", title: "Nothing moved in the tunnel for too long." },
   filter_failed: { status: 503, grpc: 13, fault: "us", title: "A filter failed on this request." },
   reply_body_unreadable: { status: 500, grpc: 13, fault: "us", title: "The body file of this route cannot be read." },
   stopped: { status: 503, grpc: 14, fault: "us", title: "The sidecar is stopping.", closes: true },

@@ -86,6 +86,16 @@ export const spineEvents = {
     metric: "outrigger_exchanges_cut_total",
   },
 
+  stream_failed: {
+    level: "warn",
+    levelOf: levelOfFailure,
+    text: "{code} on {listener}, route {route}: {detail}",
+  },
+  tunnel_cut: {
+    level: "warn",
+    text: "the tunnel of {peer} through {listener} to {upstream} was cut after {ageMs} ms: the time for draining was over; {bytesIn} bytes had come in and {bytesOut} bytes gone out",
+  },
+
   // Schedules
   schedule_failed: { level: "warn", text: "schedule {schedule} failed: {detail}" },
   schedule_recovered: { level: "info", text: "schedule {schedule} succeeds again after {failures} failures" },

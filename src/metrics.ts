@@ -28,7 +28,7 @@ export const spineMetrics = {
   },
   outrigger_request_duration_seconds: {
     kind: "histogram",
-    doc: "Time from a complete request head to the end of the exchange.",
+    doc: "Time from a complete request head to the end of the exchange; tunnels are not in it.",
     labels: listenerLabels,
   },
   outrigger_connections: { kind: "gauge", doc: "Open client connections.", labels: listenerLabels },
@@ -41,6 +41,21 @@ export const spineMetrics = {
     kind: "gauge",
     doc: "Unix time at which a configured certificate expires.",
     labels: ["file"],
+  },
+  outrigger_tunnels: {
+    kind: "gauge",
+    doc: "Open tunnels: connections that have changed the protocol (WebSocket), CONNECT, and TCP.",
+    labels: listenerLabels,
+  },
+  outrigger_streams_total: {
+    kind: "counter",
+    doc: "Connections of listeners for TCP and for TLS passed through that ended, by how: closed in good order, near_broken (by the client), far_broken (by the upstream), idle, cut (by a stop), failed (no upstream), refused (no route).",
+    labels: ["direction", "listener", "route", "result"],
+  },
+  outrigger_stream_duration_seconds: {
+    kind: "histogram",
+    doc: "Time from accept to the end of a connection that is counted in outrigger_streams_total.",
+    labels: listenerLabels,
   },
   outrigger_upstream_connects_total: {
     kind: "counter",

@@ -11,7 +11,6 @@ import { UserError } from "./errors.ts";
 import { Admission } from "./http/admission.ts";
 import { compileListener, type FilterRegistry } from "./http/compile.ts";
 import { Engine } from "./http/engine.ts";
-import type { HeadLimits } from "./http/head.ts";
 import type { ListenerPlan } from "./http/plan.ts";
 import type { Pool } from "./http/pool.ts";
 import { type OwnAnswer, type OwnFailure, type OwnRequest, request } from "./http/request.ts";
@@ -100,7 +99,7 @@ export class Traffic {
       abort();
       throw error;
     }
-    return { commit: () => this.commit(drafts, config.limits), abort };
+    return { commit: () => this.commit(drafts, config), abort };
   }
 
   private async draft(config: ListenerConfig, whole: Config): Promise<Draft> {
@@ -144,9 +143,10 @@ export class Traffic {
     for (const session of [...this.admission.sessions]) if (session.plans.includes(plan)) session.cut();
   }
 
-  private commit(drafts: readonly Draft[], { headBytes, headFields }: HeadLimits): void {
+  private commit(drafts: readonly Draft[], { limits: { headBytes, headFields }, health }: Config): void {
     const { emit } = this.engine.thread;
     this.engine.responseLimits = { headBytes, headFields };
+    this.engine.ownPorts = new Set([health.port, ...drafts.map(({ listener }) => listener.port)]);
     for (const { listener, holder, filters } of this.bound) {
       const plans = [holder.plan];
       if (!drafts.some((draft) => draft.holder === holder)) {
@@ -232,8 +232,9 @@ export class Traffic {
   }
 }
 
-function poolsOf({ routes }: ListenerPlan): Pool[] {
-  return routes.flatMap(({ action }) => (action.kind === "forward" ? [action.pool] : []));
+function poolsOf({ routes, stream }: ListenerPlan): Pool[] {
+  const forRequests = routes.flatMap(({ action }) => (action.kind === "forward" ? [action.pool] : []));
+  return [...forRequests, ...(stream?.routes.map(({ pool }) => pool) ?? [])];
 }
 
 function closeAll(filters: readonly Filter[]): void {

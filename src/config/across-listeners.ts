@@ -2,6 +2,7 @@
 
 import { duplicateNames, namesIn } from "./across.ts";
 import { openingFindings } from "./across-openings.ts";
+import { streamFindings } from "./across-streams.ts";
 import { type Address, addressesOverlap, parseAddress, parseUpstream } from "./address.ts";
 import type { Finding } from "./faults.ts";
 import { covers, parsePathPattern } from "./match.ts";
@@ -17,11 +18,16 @@ function placed(document: unknown, key: string, under: Path): Placed[] {
   return itemsOf(document, key).map((value, at) => ({ value, path: [...under, key, at] }));
 }
 
-/** All findings about `inbound`, `outbound` and the health address. */
-export function listenerFindings(document: unknown): Finding[] {
+/** All findings about `inbound`, `outbound` and the health address. `policies` are the keys of filters. */
+export function listenerFindings(document: unknown, policies: readonly string[]): Finding[] {
   const listeners = ["inbound", "outbound"].flatMap((section) => placed(document, section, []));
   const names = ["inbound", "outbound"].flatMap((section) => namesIn(itemsOf(document, section), [section]));
-  return [...duplicateNames(names, "listener"), ...collisions(document, listeners), ...listeners.flatMap(ofListener)];
+  return [
+    ...duplicateNames(names, "listener"),
+    ...collisions(document, listeners),
+    ...listeners.flatMap(ofListener),
+    ...listeners.flatMap((listener) => streamFindings(listener, policies)),
+  ];
 }
 
 interface Bound {
@@ -58,17 +64,30 @@ function ofListener(listener: Placed): Finding[] {
   const routes = placed(value, "routes", path);
   const goesNowhere =
     memberOf(value, "to") === undefined &&
+    memberOf(value, "forwardProxy") === undefined &&
     routes.length === 0 &&
     (value.routes === undefined || Array.isArray(value.routes));
   return [
     ...(goesNowhere
       ? [{ path, problem: "the listener has neither to nor routes", remedy: "add to: http://host:port, or routes" }]
       : []),
+    ...ofForwardProxy(listener),
     ...duplicateNames(namesIn(itemsOf(value, "routes"), [...path, "routes"]), "route of this listener"),
     ...routes.flatMap((route) => ofRoute(route)),
     ...unreachable(listener, routes),
     ...[listener, ...routes].flatMap((one) => toItself(one, memberOf(value, "listen"))),
     ...openingFindings(value, path),
+  ];
+}
+
+function ofForwardProxy({ value, path }: Placed): Finding[] {
+  if (memberOf(value, "forwardProxy") === undefined) return [];
+  const at = { path: [...path, "forwardProxy"], atKey: true };
+  if (path[0] === "inbound")
+    return [{ ...at, problem: "a forward proxy is for calls out", remedy: "move the listener to outbound" }];
+  if (memberOf(value, "to") === undefined) return [];
+  return [
+    { ...at, problem: "to and forwardProxy exclude each other", remedy: "remove one of them, or move to into a route" },
   ];
 }
 
@@ -128,15 +147,22 @@ function ofRespond(respond: unknown, path: Path): Finding[] {
 /** A route, or the listener's own `to`, behind one that takes everything it would. */
 function unreachable(listener: Placed, routes: readonly Placed[]): Finding[] {
   const matches = routes.map(({ value }) => matchOf(memberOf(value, "match")));
-  const findings = routes.flatMap(({ path }, at) => hidden(matches.slice(0, at), matches[at], path));
+  // Of an `auto` listener, routes for bytes and routes for requests are not in each other's way.
+  const alike = (place: Placed) =>
+    matches.map((match, at) => (isForBytes(routes[at]!) === isForBytes(place) ? match : undefined));
+  const findings = routes.flatMap((route, at) => hidden(alike(route).slice(0, at), matches[at], route.path));
   if (memberOf(listener.value, "to") === undefined) return findings;
-  const takesAll = matches.findIndex((match) => match !== undefined && covers(match, everything));
+  const takesAll = alike(listener).findIndex((match) => match !== undefined && covers(match, everything));
   if (takesAll === -1) return findings;
   const problem = `no request gets here: routes[${takesAll}] takes every one`;
   return [
     ...findings,
     { path: [...listener.path, "to"], atKey: true, problem, remedy: "remove it, or give that route a match" },
   ];
+}
+
+function isForBytes({ value }: Placed): boolean {
+  return /^(?:tcp|tls):/i.test(String(memberOf(value, "to")));
 }
 
 const everything: Match = { path: undefined, methods: undefined, headers: [] };
@@ -166,6 +192,7 @@ function matchOf(match: unknown): Match | undefined {
     path: path.value,
     methods: methods?.map((method) => String(method).toUpperCase()),
     headers: Object.entries(headers).map(headerOf),
+    sni: match.sni === undefined ? undefined : [match.sni].flat().map((name) => String(name).toLowerCase()),
   };
 }
 

@@ -12,7 +12,11 @@ import { isMap, itemsOf, memberOf, type Path, textOf } from "./raw.ts";
 
 /** All findings across options. */
 export async function acrossFindings(document: unknown, registry: Registry): Promise<Finding[]> {
-  return [...listenerFindings(document), ...logFindings(document, registry), ...(await scheduleFindings(document))];
+  return [
+    ...listenerFindings(document, Object.keys(registry.filters).map(keyOf)),
+    ...logFindings(document, registry),
+    ...(await scheduleFindings(document)),
+  ];
 }
 
 /** One name and where it stands. */

@@ -15,7 +15,7 @@ export interface Address {
 
 /** A place requests are sent to. */
 export interface Upstream {
-  readonly scheme: "http" | "https" | "unix";
+  readonly scheme: "http" | "https" | "tcp" | "tls" | "unix";
   /** Name or address, IPv6 without brackets; the path of a `unix` one. */
   readonly host: string;
   /** 0 for `unix`. */
@@ -118,12 +118,16 @@ function coversHost(wide: string | undefined, narrow: string | undefined): boole
 
 /** Schemes of upstreams that are a host and a port, with the port where none is written. */
 const schemePorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
+/** Those of bytes that are not looked into, which have no port of their own. */
+const streamSchemes = ["tcp", "tls"];
 const upstreamRemedy = "write http://host:port, such as http://127.0.0.1:7878, or https://host, or unix:/path";
 
 /** Reads the address of an upstream: `http://host:port`, `https://host`, nothing behind it; or `unix:/path`. */
 export function parseUpstream(text: string): Parsed<Upstream> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase() ?? "";
   if (scheme === "unix") return parseSocketPath(text);
+  if (streamSchemes.includes(scheme) && text.slice(scheme.length).startsWith("://"))
+    return parseStreamUpstream(text, scheme);
   if (/^service:\/\//i.test(text)) return { problem: "service:// comes in a later release", remedy: upstreamRemedy };
   const isKnown = Object.hasOwn(schemePorts, scheme) && text.slice(scheme.length).startsWith("://");
   if (!isKnown) return { problem: `"${text}" is not the address of an upstream`, remedy: schemeRemedy(scheme, text) };
@@ -133,7 +137,7 @@ export function parseUpstream(text: string): Parsed<Upstream> {
 /** Only a word in front of `://` was meant as a scheme. */
 function schemeRemedy(scheme: string, text: string): string {
   const near = text.startsWith("://", scheme.length)
-    ? nearest(scheme, [...Object.keys(schemePorts), "unix"])
+    ? nearest(scheme, [...Object.keys(schemePorts), ...streamSchemes, "unix"])
     : undefined;
   return near === undefined ? upstreamRemedy : `did you mean ${near}:${near === "unix" ? "/path" : "//"}…?`;
 }
@@ -151,6 +155,27 @@ function parseHostUpstream(text: string, scheme: string): Parsed<Upstream> {
     };
   }
   return { value: upstreamOf(url) };
+}
+
+function parseStreamUpstream(text: string, scheme: string): Parsed<Upstream> {
+  const remedy = `write ${scheme}://host:port, such as ${scheme}://127.0.0.1:5432`;
+  const match = /^tcp:\/\/(\[[^\]]+\]|[^:/?#@[\]]+)(?::(\d{1,5}))?(\/?.*)$/i.exec(text.replace(/^tls:/i, "tcp:"));
+  const url = match === null ? null : URL.parse(`http://${match[1]}:${match[2] ?? 80}`);
+  if (match === null || url === null) return { problem: `"${text}" is not the address of an upstream`, remedy };
+  if (match[2] === undefined) return { problem: `"${text}" has no port`, remedy: `write ${scheme}://${match[1]}:5432` };
+  if (match[3] !== "" && match[3] !== "/") {
+    return { problem: `"${text}" has something behind its port`, remedy: `write ${scheme}://${match[1]}:${match[2]}` };
+  }
+  const { host, port, authority } = upstreamOf(url);
+  return {
+    value: {
+      scheme: scheme === "tls" ? "tls" : "tcp",
+      host,
+      port,
+      authority,
+      text: `${scheme}://${url.hostname}:${port}`,
+    },
+  };
 }
 
 /** `sun_path` has 108 bytes, the last of them zero (unix(7)). */

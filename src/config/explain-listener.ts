@@ -2,8 +2,9 @@
 import { phases } from "../contracts.ts";
 import { type DropIns, keyOf, type LoadedFilter } from "./drop-ins.ts";
 import { explainArrival, explainUpstream } from "./explain-openings.ts";
+import { explainStream, explainStreams } from "./explain-streams.ts";
 import { formatDuration, formatSize } from "./scalars.ts";
-import type { HeaderMatch, Listener, Match, Respond, Route } from "./schema.ts";
+import type { Address, HeaderMatch, Listener, Match, Respond, Route } from "./schema.ts";
 
 /** `1 field`, `2 fields`. */
 export function plural(count: number, noun: string): string {
@@ -12,8 +13,10 @@ export function plural(count: number, noun: string): string {
 
 /** The sentences about one listener and its routes, in the order they are tried. */
 export function explainListener(listener: Listener, dropIns: DropIns): string[] {
+  const protocol = listener.arrival?.protocol;
+  if (protocol === "tcp" || protocol === "tls") return explainStreams(listener, protocol);
   const { direction, listen, name, timeouts } = listener;
-  const place = listen.host === undefined ? `port ${listen.port} of every address` : listen.text;
+  const place = placeOf(listen);
   const what = direction === "inbound" ? "A request" : "A call";
   const routes = listener.routes.flatMap((route, at) => explainRoute(route, at, dropIns));
   return [
@@ -26,15 +29,25 @@ export function explainListener(listener: Listener, dropIns: DropIns): string[] 
   ];
 }
 
+/** `port 8080 of every address`, or the address. */
+export function placeOf(listen: Address): string {
+  return listen.host === undefined ? `port ${listen.port} of every address` : listen.text;
+}
+
 function trusted({ trust }: Listener): string {
   if (trust.length === 0) return "No peer's forwarding fields or request ids are taken over.";
   return `Forwarding fields and request ids are taken over from ${trust.map(({ text }) => text).join(", ")}.`;
 }
 
 function unmatched(listener: Listener, dropIns: DropIns): string[] {
-  if (listener.routes.some(({ match }) => takesAll(match))) return [];
+  if (listener.routes.some(({ match, action }) => takesAll(match) && isForAnyRequest(action))) return [];
   const on = passes(listener.policies, dropIns, false);
   return [`  Otherwise it gets 404 (no_route).${on === "" ? "" : ` ${on}`}`];
+}
+
+function isForAnyRequest(action: Route["action"]): boolean {
+  if (action.kind === "forward") return action.to.scheme !== "tcp" && action.to.scheme !== "tls";
+  return action.kind === "respond";
 }
 
 function takesAll({ path, methods, headers }: Match): boolean {
@@ -42,9 +55,13 @@ function takesAll({ path, methods, headers }: Match): boolean {
 }
 
 function explainRoute(route: Route, at: number, dropIns: DropIns): string[] {
+  if (route.action.kind === "forward" && !isForAnyRequest(route.action))
+    return explainStream(route, at, "If it is no HTTP");
   const others = at === 0 ? "Whatever it is" : "Whatever else it is";
-  const when = takesAll(route.match) ? others : `If it is ${condition(route.match)}`;
-  const on = passes(route.policies, dropIns, route.action.kind === "forward");
+  const isProxy = route.action.kind === "proxy";
+  const named = isProxy ? "CONNECT, or in absolute form" : condition(route.match);
+  const when = takesAll(route.match) && !isProxy ? others : `If it is ${named}`;
+  const on = passes(route.policies, dropIns, route.action.kind !== "respond");
   return [
     `  ${at + 1}. ${when}, it ${outcome(route)} (route "${route.name}").`,
     ...(on === "" ? [] : [`     ${on}`]),
@@ -66,7 +83,9 @@ function headerCondition(header: HeaderMatch): string {
 }
 
 function outcome({ action }: Route): string {
-  return action.kind === "forward" ? `is sent to ${action.to.text}` : `is answered here with ${answer(action.respond)}`;
+  if (action.kind === "forward") return `is sent to ${action.to.text}`;
+  if (action.kind === "respond") return `is answered here with ${answer(action.respond)}`;
+  return `goes to the authority it names, if that is ${action.allow.map(({ text }) => text).join(" or ")}, else 403 (forward_proxy_refused)`;
 }
 
 function answer({ status, headers, body }: Respond): string {
@@ -92,9 +111,10 @@ function passed(filter: LoadedFilter, options: unknown): string {
   return `${filter.name} (${filter.phase}${more === undefined ? "" : `: ${more}`})`;
 }
 
-function limits({ action, timeouts, maxBodyBytes }: Route): string[] {
+function limits({ action, timeouts, maxBodyBytes, upgrade }: Route): string[] {
   const body = maxBodyBytes === 0 ? [] : [`Its body may have ${formatSize(maxBodyBytes)}, else 413.`];
   if (action.kind === "respond") return body;
+  if (!upgrade) body.push("A wish to change the protocol, such as WebSocket's, is not passed on.");
   const times: [number, string][] = [
     [timeouts.connectMs, "the connection"],
     [timeouts.responseMs, "the head of the answer"],

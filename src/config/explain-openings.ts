@@ -14,11 +14,11 @@ export function explainArrival({ arrival, timeouts, trust }: Listener): string[]
   if (protocol === "auto")
     sentences.push(
       tls === undefined
-        ? "The first bytes tell what the client speaks; only plain HTTP is served."
-        : "The first bytes tell what the client speaks: TLS and plain HTTP are both served.",
+        ? "The first bytes tell what the client speaks; only plain HTTP is served, and what a route to tcp:// or tls:// takes."
+        : "The first bytes tell what the client speaks: TLS and plain HTTP are both served, and what a route to tcp:// or tls:// takes.",
     );
   if (tls !== undefined) sentences.push(...explainTls(tls));
-  sentences.push(`All of that has ${formatDuration(timeouts.headMs)}.`);
+  if (sentences.length > 0) sentences.push(`All of that has ${formatDuration(timeouts.headMs)}.`);
   return sentences;
 }
 
@@ -50,7 +50,7 @@ export function explainUpstream({ action }: Route): string[] {
   if (action.kind !== "forward") return [];
   const { to, upstream } = action;
   const sentences: string[] = [];
-  if (to.scheme === "https") {
+  if (to.scheme === "https" || to.scheme === "tls") {
     const { ca, serverName, identity, insecure } = upstream?.tls ?? {};
     const name = serverName ?? to.host;
     sentences.push(

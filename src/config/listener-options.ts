@@ -4,6 +4,7 @@ import type { Direction } from "../contracts.ts";
 import { parseAddress, parseUpstream } from "./address.ts";
 import { parseCidr } from "./cidr.ts";
 import { headerValue, sentFields } from "./fields.ts";
+import { forwardProxySchema } from "./forward-proxy.ts";
 import { matchSchema } from "./match.ts";
 import { duration, formatDuration, name, option, readableFile, scalar, size, text } from "./scalars.ts";
 import type { ListenerTimeouts } from "./schema.ts";
@@ -19,7 +20,7 @@ function upstream() {
     title: "upstream",
     example: "http://127.0.0.1:7878",
     type: "string",
-    pattern: "^([Hh][Tt][Tt][Pp][Ss]?://[^/?#]+/?|unix:/.+)$",
+    pattern: "^(([Hh][Tt][Tt][Pp][Ss]?|[Tt][Cc][Pp]|[Tt][Ll][Ss])://[^/?#]+/?|unix:/.+)$",
   } as const;
   return scalar(doc, (value) => parseUpstream(String(value)));
 }
@@ -30,8 +31,24 @@ function range() {
 
 /** What holds where nothing is written. */
 export const timeoutDefaults: Readonly<Record<Direction, ListenerTimeouts>> = {
-  inbound: { headMs: 10_000, keepAliveMs: 65_000, connectMs: 500, responseMs: 0, requestMs: 0, idleMs: 300_000 },
-  outbound: { headMs: 10_000, keepAliveMs: 65_000, connectMs: 1000, responseMs: 0, requestMs: 30_000, idleMs: 300_000 },
+  inbound: {
+    headMs: 10_000,
+    keepAliveMs: 65_000,
+    connectMs: 500,
+    responseMs: 0,
+    requestMs: 0,
+    idleMs: 300_000,
+    tunnelMs: 3_600_000,
+  },
+  outbound: {
+    headMs: 10_000,
+    keepAliveMs: 65_000,
+    connectMs: 1000,
+    responseMs: 0,
+    requestMs: 30_000,
+    idleMs: 300_000,
+    tunnelMs: 3_600_000,
+  },
 };
 
 /** A timeout's default as the reference page says it. */
@@ -61,6 +78,11 @@ function routeTimeouts(fallback: (key: keyof ListenerTimeouts) => { default: str
       duration(),
       "Without a byte in either direction while a request is open; 0 is off.",
       fallback("idleMs"),
+    ).optional(),
+    tunnel: option(
+      duration(),
+      "Without a byte in either direction of a tunnel (WebSocket, CONNECT, TCP), to which no other limit applies; 0 is off. Once one side has closed, at most 5m.",
+      fallback("tunnelMs"),
     ).optional(),
   };
 }
@@ -92,11 +114,16 @@ function respondSchema() {
 }
 
 /** The options a route and a listener share, with the policies' own. */
-function shared(maxBody: { default: string }) {
+function shared(maxBody: { default: string }, upgrade: { default: string }) {
   return {
+    upgrade: option(
+      z.boolean(),
+      "Whether requests to change the protocol, such as WebSocket's, are passed on. Without it they are answered as if they did not ask.",
+      upgrade,
+    ).optional(),
     to: option(
       upstream(),
-      "Where requests are sent on: `http://host:port`, `https://host:port`, or `unix:/path` for a socket of this machine.",
+      "Where requests are sent on: `http://host:port`, `https://host:port`, or `unix:/path` for a socket of this machine. With `protocol: tcp` or `tls`, where bytes go: `tcp://host:port`, or `tls://host:port` to encrypt them on the way.",
     ).optional(),
     upstream: option(upstreamSchema(), "How connections to `to` begin.").optional(),
     maxBody: option(
@@ -121,7 +148,7 @@ export function routeSchema(policies: PolicyShape) {
       "Which requests; everything when left out. The first route that fits is taken.",
     ).optional(),
     respond: option(respondSchema(), "Answer here instead of sending the request on. Excludes `to`.").optional(),
-    ...shared(fromListener()),
+    ...shared(fromListener(), fromListener()),
     timeouts: option(z.strictObject(routeTimeouts(fromListener)), "Instead of the listener's.").optional(),
   };
   return z.strictObject({ ...shape, ...policies } as typeof shape);
@@ -146,7 +173,11 @@ export function listenerSchema(policies: PolicyShape) {
       z.array(routeSchema(policies)),
       "In order; the first that fits is taken. What fits none goes `to`, or gets 404.",
     ).optional(),
-    ...shared({ default: "0" }),
+    forwardProxy: option(
+      forwardProxySchema(),
+      "Calls in absolute form, and CONNECT, go to the authority they name: what `HTTP_PROXY` and `HTTPS_PROXY` expect. Only under outbound; excludes `to`, and takes what no route takes.",
+    ).optional(),
+    ...shared({ default: "0" }, { default: "true" }),
     timeouts: option(listenerTimeouts(), "How long to wait for what.").optional(),
   };
   return z.strictObject({ ...shape, ...policies } as typeof shape);

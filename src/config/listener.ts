@@ -31,6 +31,7 @@ function mergeTimeouts(given: RouteOptions["timeouts"], over: RouteTimeouts): Ro
     responseMs: given?.response ?? over.responseMs,
     requestMs: given?.request ?? over.requestMs,
     idleMs: given?.idle ?? over.idleMs,
+    tunnelMs: given?.tunnel ?? over.tunnelMs,
   };
 }
 
@@ -60,6 +61,7 @@ function toRoute(
     action: toAction(options, over),
     timeouts: mergeTimeouts(options.timeouts, listener.timeouts),
     maxBodyBytes: options.maxBody ?? listener.maxBodyBytes,
+    upgrade: options.upgrade ?? listener.upgrade,
     policies: policies(options, filterOf, listener.policies),
   };
 }
@@ -85,16 +87,24 @@ export function toListener(options: ListenerOptions, direction: Direction, filte
     trust: options.trust ?? [],
     timeouts: { headMs: head, keepAliveMs: keepAlive, ...mergeTimeouts(timeouts, over) },
     maxBodyBytes: options.maxBody ?? 0,
+    upgrade: options.upgrade ?? true,
     policies: policies(options, filterOf, {}),
   };
   const given = options.routes ?? [];
   const last: RouteOptions[] = options.to === undefined ? [] : [{ to: options.to }];
+  const { forwardProxy } = options;
   const names = distinctNames([
     ...given.map(routeName),
     ...last.map(() => ({ given: undefined, fallback: "default" })),
+    ...(forwardProxy === undefined ? [] : [{ given: undefined, fallback: "forward-proxy" }]),
   ]);
   const routes = [...given, ...last].map(
     (route, at): Route => ({ name: names[at]!, ...toRoute(route, listener, upstream, filterOf) }),
   );
-  return { ...listener, routes };
+  if (forwardProxy === undefined) return { ...listener, routes };
+  const action: RouteAction = { kind: "proxy", allow: forwardProxy.allow };
+  return {
+    ...listener,
+    routes: [...routes, { name: names.at(-1)!, ...toRoute({}, listener, upstream, filterOf), action }],
+  };
 }

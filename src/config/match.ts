@@ -1,6 +1,6 @@
 /** `match:` of a route: its options, the value made of them, and which match takes everything another one does. */
 import * as z from "zod";
-import type { Parsed } from "./address.ts";
+import { isIpv4, type Parsed } from "./address.ts";
 import { alsoWithIssues } from "./checks.ts";
 import { fieldMap, headerValue, method } from "./fields.ts";
 import { option, regex, type Scalar, scalar } from "./scalars.ts";
@@ -62,6 +62,21 @@ export function exactlyOne(...keys: string[]) {
   });
 }
 
+/** A name as a ClientHello carries it (RFC 6066 section 3), or `*.` and a domain; made lower case. */
+function serverName(): Scalar<string> {
+  const pattern = "^(\\*\\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*)(\\.[A-Za-z0-9_-]+)*\\.?$";
+  const doc = { title: "server name", example: '"*.example.com"', type: "string", pattern } as const;
+  return scalar(doc, (value) => {
+    const name = String(value).toLowerCase().replace(/\.$/, "");
+    if (isIpv4(name) || !new RegExp(pattern).test(name))
+      return {
+        problem: `"${value}" is not a server name`,
+        remedy: 'write a name such as "db.example.com" or "*.example.com"',
+      };
+    return { value: name };
+  });
+}
+
 /** The options of `match:`. */
 export function matchSchema() {
   return z.strictObject({
@@ -77,6 +92,10 @@ export function matchSchema() {
       fieldMap(headerCondition()),
       "Header fields, all of which must fit: a text the value must equal, `{ present: true }` or `false`, or `{ matches: regular expression }`. Names are compared without case.",
     ).optional(),
+    sni: option(
+      z.union([serverName(), z.array(serverName()).min(1)]),
+      "With `protocol: tls`: a server name that the client asks for, `*.example.com` for all below it, or a list of them.",
+    ).optional(),
   });
 }
 
@@ -89,6 +108,7 @@ export function toMatch(options: MatchOptions | undefined): Match {
     path: options?.path,
     methods: typeof methods === "string" ? [methods] : methods,
     headers: Object.entries(options?.headers ?? {}).map(([name, is]) => toHeaderMatch(name.toLowerCase(), is)),
+    sni: typeof options?.sni === "string" ? [options.sni] : options?.sni,
   };
 }
 
@@ -101,7 +121,22 @@ function toHeaderMatch(name: string, is: HeaderOptions): HeaderMatch {
 
 /** True when every request that `narrow` takes is taken by `wide` too. */
 export function covers(wide: Match, narrow: Match): boolean {
-  return coversPath(wide.path, narrow.path) && coversMethods(wide, narrow) && coversHeaders(wide, narrow);
+  return (
+    coversPath(wide.path, narrow.path) &&
+    coversMethods(wide, narrow) &&
+    coversHeaders(wide, narrow) &&
+    coversNames(wide.sni, narrow.sni)
+  );
+}
+
+function coversNames(wide: Match["sni"], narrow: Match["sni"]): boolean {
+  if (wide === undefined) return true;
+  return narrow?.every((name) => wide.some((one) => one === name || coversName(one, name))) ?? false;
+}
+
+/** `*.a` takes `b.a`, and all that `*.b.a` takes. */
+function coversName(wide: string, name: string): boolean {
+  return wide.startsWith("*.") && name.endsWith(wide.slice(1)) && name.length > wide.length - 1;
 }
 
 function coversPath(wide: Match["path"], narrow: Match["path"]): boolean {

@@ -7,9 +7,11 @@ import type { ClientTlsFiles } from "../net/client-tls.ts";
 import type { ServerTlsFiles } from "../net/server-tls.ts";
 import type { Address, Upstream } from "./address.ts";
 import type { Cidr } from "./cidr.ts";
+import type { Destination } from "./forward-proxy.ts";
 
 export type { Address, Upstream } from "./address.ts";
 export type { Cidr } from "./cidr.ts";
+export type { Destination } from "./forward-proxy.ts";
 
 /** The whole configuration of one sidecar. */
 export interface Config {
@@ -123,13 +125,15 @@ export interface Listener {
   readonly timeouts: ListenerTimeouts;
   /** For exchanges that matched no route. 0 is unlimited. */
   readonly maxBodyBytes: number;
+  /** For routes that do not say. */
+  readonly upgrade: boolean;
   /** For exchanges that matched no route: file name of the filter, such as `log-access`, to its parsed options. */
   readonly policies: Readonly<Record<string, unknown>>;
 }
 
 /** What comes before the first request. */
 export interface ListenerArrival {
-  readonly protocol: "http" | "auto";
+  readonly protocol: "http" | "tcp" | "tls" | "auto";
   /** A PROXY header comes first, and only from peers in `trust`. */
   readonly proxyProtocol: boolean;
   readonly tls: ServerTlsFiles | undefined;
@@ -150,13 +154,17 @@ export interface Route {
   readonly timeouts: RouteTimeouts;
   /** 0 is unlimited. */
   readonly maxBodyBytes: number;
+  /** Requests to change the protocol (WebSocket) are passed on. */
+  readonly upgrade: boolean;
   /** The listener's and the route's together: the route wins, what is switched off is not here. */
   readonly policies: Readonly<Record<string, unknown>>;
 }
 
 export type RouteAction =
   | { readonly kind: "forward"; readonly to: Upstream; readonly upstream?: UpstreamPolicy | undefined }
-  | { readonly kind: "respond"; readonly respond: Respond };
+  | { readonly kind: "respond"; readonly respond: Respond }
+  /** To the authority that the request names, if one of these takes it. */
+  | { readonly kind: "proxy"; readonly allow: readonly Destination[] };
 
 /** All given conditions must hold; an empty match takes everything. */
 export interface Match {
@@ -165,6 +173,8 @@ export interface Match {
   /** Any of these, in upper case. */
   readonly methods: readonly string[] | undefined;
   readonly headers: readonly HeaderMatch[];
+  /** Server names of TLS clients, lower case, `*.a` for all below a; undefined where it does not matter. */
+  readonly sni?: readonly string[] | undefined;
 }
 
 /** `name` is in lower case. */
@@ -191,8 +201,10 @@ export interface RouteTimeouts {
   readonly responseMs: number;
   /** From the request's head until the last byte of the answer. */
   readonly requestMs: number;
-  /** Without a byte in either direction while an exchange or a tunnel is open. */
+  /** Without a byte in either direction while an exchange is open. */
   readonly idleMs: number;
+  /** Without a byte in either direction of a tunnel: WebSocket, CONNECT, TCP. */
+  readonly tunnelMs: number;
 }
 
 export interface ListenerTimeouts extends RouteTimeouts {

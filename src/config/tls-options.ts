@@ -112,8 +112,8 @@ export function upstreamSchema() {
 export function arrivalShape() {
   return {
     protocol: option(
-      z.enum(["http", "auto"]),
-      "What clients speak. `auto` looks at the first bytes: TLS ends here when `tls` is set, and plain HTTP is served as well.",
+      z.enum(["http", "tcp", "tls", "auto"]),
+      "What clients speak. `tcp`: bytes go `to: tcp://host:port` as they are. `tls`: likewise, still encrypted, by the server name that the client asks for (`match: { sni }`). `auto` looks at the first bytes: HTTP is served, TLS ends here when `tls` is set, and other bytes go by the routes to `tcp://` and `tls://`.",
     ).prefault("http"),
     proxyProtocol: option(
       z.boolean(),

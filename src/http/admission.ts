@@ -3,6 +3,8 @@ import type { Gauge } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import type { ArrivalPlan, Arrived } from "../net/arrival.ts";
 import type { Connection } from "../net/connection.ts";
+import type { StreamPlan } from "../tcp/stream-plan.ts";
+import { StreamSession } from "../tcp/stream-session.ts";
 import type { Engine } from "./engine.ts";
 import { Newcomer, type Reception } from "./newcomer.ts";
 import type { ListenerPlan } from "./plan.ts";
@@ -60,14 +62,26 @@ export class Admission implements Reception {
     newcomer.start();
   }
 
-  arrived(newcomer: Newcomer, { protocol, bytes, timedOut }: Arrived): void {
+  arrived(newcomer: Newcomer, { protocol, bytes, hello, timedOut }: Arrived): void {
     const { connection, holder, plan } = newcomer;
     this.sessions.delete(newcomer);
     if (timedOut) plan.detectTimeouts.add(1);
     if (protocol === "http1") {
       const session = this.open(connection, holder, plan.connections);
       if (bytes !== undefined) session.onData(bytes);
-    } else this.turnAway(newcomer, "protocol_not_served", `it speaks ${spoken[protocol]}`);
+    } else if (protocol !== "http2" && plan.stream !== undefined) this.carry(newcomer, plan.stream, { bytes, hello });
+    else this.turnAway(newcomer, "protocol_not_served", `it speaks ${spoken[protocol]}`);
+  }
+
+  /** Its bytes are not looked into. */
+  private carry(newcomer: Newcomer, stream: StreamPlan, { bytes, hello }: Pick<Arrived, "bytes" | "hello">): void {
+    const { connection, holder, plan } = newcomer;
+    const session = new StreamSession(this.engine, holder, stream, connection, (closed) => {
+      this.sessions.delete(closed);
+      plan.connections.add(-1);
+    });
+    this.sessions.add(session);
+    session.start(hello?.serverName, bytes, hello !== undefined);
   }
 
   failed(newcomer: Newcomer, code: FailureCode, detail: string): void {

@@ -1,4 +1,5 @@
 /** The client's side of one exchange: an HTTP/1 session, which has one at a time, or one stream of an HTTP/2 session. */
+import type { Connection } from "../net/connection.ts";
 import type { ConnectionPeer } from "../net/peer.ts";
 import type { Engine } from "./engine.ts";
 import type { ListenerPlan } from "./plan.ts";
@@ -20,7 +21,7 @@ export interface Client {
   readonly connectionLines: string;
   /** True when answers end their connections, as clients must go elsewhere. */
   readonly leaves: boolean;
-  /** True when nothing of the request is left to read. */
+  /** True when nothing of the request is left to read, or so little that it can be dropped. */
   readonly bodyRead: boolean;
   /** Trailer lines of the request, each with its CRLF, once its body was read in form `content`. */
   readonly requestTrailers: string;
@@ -39,6 +40,12 @@ export interface Client {
   send(bytes: Uint8Array): boolean;
   /** Ends a body of undeclared length: the last chunk in HTTP/1, trailers or END_STREAM in HTTP/2. Lines have their CRLF. */
   endBody(trailers: string): boolean;
+  /**
+   * Sends the head, then pipes both connections into each other until they end; that ends the exchange as well.
+   * Absent where the client has no connection of its own, as in HTTP/2.
+   * @param farEarly what came of the upstream behind its head
+   */
+  openTunnel?(head: string, far: Connection, farEarly: Uint8Array): void;
   /** The answer is out, or will never be. */
   finish(): void;
   /** Ends the exchange without the rest of its answer, so that the client sees that it is not whole. */

@@ -6,9 +6,11 @@ import { errorCode, UserError } from "../errors.ts";
 import { inbound } from "../inbound/accept.ts";
 import type { Expiring } from "../net/certificate-expiry.ts";
 import { outbound } from "../outbound/capture.ts";
+import type { ForwardProxy } from "../outbound/forward-proxy.ts";
+import { compileStreams, isForBytes, servesHttp } from "../tcp/compile-streams.ts";
 import { buildChain } from "./chain.ts";
 import type { Engine } from "./engine.ts";
-import { compileMatch } from "./match.ts";
+import { compileMatch, isAbsolute } from "./match.ts";
 import { compileArrival, compileTarget } from "./openings.ts";
 import type { Action, ListenerPlan, RoutePlan } from "./plan.ts";
 
@@ -36,14 +38,22 @@ export async function compileListener(
     const arrival = await compileArrival(listener, orNever(listener.timeouts.headMs));
     certificates.push(...arrival.certificates);
     const routes: RoutePlan[] = [];
-    for (const route of listener.routes)
-      routes.push(await compileRoute(engine, listener, route, workshop, certificates));
+    if (servesHttp(listener))
+      for (const route of listener.routes.filter((one) => !isForBytes(one)))
+        routes.push(await compileRoute(engine, listener, route, workshop, certificates));
+    const stream = await compileStreams(engine, listener, certificates);
     const plan = await listenerPlan(engine, listener, limits, routes, workshop);
-    return { plan: { ...plan, arrival: arrival.value }, filters: workshop.made, certificates };
+    const filters = [...workshop.made, ...proxiesOf(routes)];
+    return { plan: { ...plan, arrival: arrival.value, stream }, filters, certificates };
   } catch (error) {
     for (const filter of workshop.made) filter.close?.();
     throw error;
   }
+}
+
+/** They keep connections, which are closed as filters are. */
+function proxiesOf(routes: readonly RoutePlan[]): ForwardProxy[] {
+  return routes.flatMap(({ action }) => (action.kind === "proxy" ? [action.proxy] : []));
 }
 
 async function listenerPlan(
@@ -52,18 +62,20 @@ async function listenerPlan(
   limits: Limits,
   routes: RoutePlan[],
   workshop: FilterWorkshop,
-): Promise<Omit<ListenerPlan, "arrival">> {
+): Promise<Omit<ListenerPlan, "arrival" | "stream">> {
   const { metrics } = engine.thread;
+  const proxy = routes.find(({ action }) => action.kind === "proxy");
   const labels = { direction: listener.direction, listener: listener.name };
   return {
     name: listener.name,
     direction: listener.direction,
     manner: listener.direction === "inbound" ? inbound : outbound,
-    limits: { headBytes: limits.headBytes, headFields: limits.headFields },
+    limits: { headBytes: limits.headBytes, headFields: limits.headFields, connect: proxy !== undefined },
     headTimeout: orNever(listener.timeouts.headMs),
     keepAliveTimeout: orNever(listener.timeouts.keepAliveMs),
     trusts: (address) => inRanges(address, listener.trust),
     routes,
+    proxy,
     fallback: {
       name: "-",
       matches: () => true,
@@ -71,11 +83,13 @@ async function listenerPlan(
       chain: buildChain(await workshop.filters(listener.policies)),
       timeouts: timeouts(listener.timeouts),
       maxBodyBytes: listener.maxBodyBytes,
+      upgrades: false,
       requests: requestCounters(engine, listener, "-"),
     },
     retired: false,
     connections: metrics.gauge("outrigger_connections", labels),
     detectTimeouts: metrics.counter("outrigger_detect_timeouts_total", labels),
+    tunnels: metrics.gauge("outrigger_tunnels", labels),
     duration: metrics.histogram("outrigger_request_duration_seconds", labels),
     receivedBytes: metrics.counter("outrigger_received_bytes_total", labels),
     sentBytes: metrics.counter("outrigger_sent_bytes_total", labels),
@@ -91,11 +105,12 @@ async function compileRoute(
 ): Promise<RoutePlan> {
   return {
     name: route.name,
-    matches: compileMatch(route.match),
+    matches: route.action.kind === "proxy" ? isAbsolute : compileMatch(route.match),
     action: await compileAction(engine, route.action, certificates),
     chain: buildChain(await workshop.filters(route.policies)),
     timeouts: timeouts(route.timeouts),
     maxBodyBytes: route.maxBodyBytes,
+    upgrades: route.upgrade,
     requests: requestCounters(engine, listener, route.name),
   };
 }
@@ -105,6 +120,10 @@ async function compileAction(engine: Engine, action: RouteAction, certificates: 
     const target = await compileTarget(action.to, action.upstream);
     certificates.push(...target.certificates);
     return { kind: "forward", pool: engine.pool(target.value) };
+  }
+  if (action.kind === "proxy") {
+    const { ForwardProxy } = await import("../outbound/forward-proxy.ts");
+    return { kind: "proxy", proxy: new ForwardProxy(engine, action.allow) };
   }
   const { status, headers, body } = action.respond;
   if (body === undefined) return { kind: "respond", reply: { status, headers } };
@@ -127,7 +146,8 @@ async function readBody(file: string): Promise<Uint8Array> {
 }
 
 function timeouts(given: RouteTimeouts): RoutePlan["timeouts"] {
-  return { connect: given.connectMs, response: given.responseMs, request: given.requestMs, idle: given.idleMs };
+  const { connectMs, responseMs, requestMs, idleMs, tunnelMs } = given;
+  return { connect: connectMs, response: responseMs, request: requestMs, idle: idleMs, tunnel: orNever(tunnelMs) };
 }
 
 function orNever(delayMs: number): number {

@@ -16,6 +16,8 @@ export class Engine {
   announcing = false;
   /** New requests are refused: memory is short. */
   overloaded = false;
+  /** Ports this sidecar listens on. */
+  ownPorts: ReadonlySet<number> = new Set();
   activeExchanges = 0;
   responseLimits: HeadLimits = { headBytes: 64 * 1024, headFields: 200 };
   private readonly failureCounters = new Map<FailureCode, Counter>();

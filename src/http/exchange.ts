@@ -8,17 +8,22 @@
 import type { Direction, Exchange, Peer, Reply, ResponseView } from "../contracts.ts";
 import { type FailureCode, failure } from "../errors.ts";
 import { isLoopback } from "../net/connection.ts";
+import type { ForwardProxy } from "../outbound/forward-proxy.ts";
 import { runRequest, runResponse } from "./chain.ts";
 import type { Client } from "./client.ts";
+import { Connect } from "./connect.ts";
 import type { Waiting } from "./deadlines.ts";
 import { HeadFields } from "./fields.ts";
 import { Forward } from "./forward.ts";
+import { judgeHop } from "./hops.ts";
 import { routeFor } from "./match.ts";
-import type { RoutePlan } from "./plan.ts";
+import type { Action, ListenerPlan, RoutePlan } from "./plan.ts";
+import type { Pool } from "./pool.ts";
 import { reportFailure, reportFilter } from "./reports.ts";
 import type { RequestHead } from "./request-head.ts";
 import { failureReply, renderReply } from "./respond.ts";
 import { ResponseFields } from "./response-fields.ts";
+import type { Way } from "./way.ts";
 
 /** Where an exchange stands. The answer's head is on its way to the client from `answering` on. */
 export type Stage = "admitting" | "forwarding" | "answering" | "done";
@@ -50,7 +55,7 @@ export class HttpExchange extends HeadFields implements Exchange {
   closes = false;
   answer: ResponseFields | undefined = undefined;
   /** Its way to an upstream, while it has one. */
-  forward: Forward | null = null;
+  forward: Way | null = null;
   private controller: AbortController | undefined;
   private ownNotes: Map<string, unknown> | undefined;
 
@@ -120,13 +125,20 @@ export class HttpExchange extends HeadFields implements Exchange {
       this.fail("overloaded", "memory is short");
       return;
     }
-    this.plan = routeFor(this, plan);
+    this.plan = plan.proxy === undefined ? routeFor(this, plan) : this.proxiedRoute(plan, plan.proxy);
     this.client.startClock();
     const declared = this.head.contentLength;
     const most = this.plan.maxBodyBytes;
     if (most > 0 && declared > most) this.fail("body_too_large", `${declared} bytes are declared; ${most} are allowed`);
     else if (this.plan.chain.request.length === 0) this.act(undefined);
     else runRequest(this, act);
+  }
+
+  /** CONNECT has no path for routes to look at, and what follows it is no request, whatever becomes of it. */
+  private proxiedRoute(plan: ListenerPlan, proxy: RoutePlan): RoutePlan {
+    if (this.method !== "CONNECT") return routeFor(this, plan);
+    this.closes = true;
+    return proxy;
   }
 
   /** Filters have agreed, or one has answered: do what the route says. */
@@ -136,15 +148,45 @@ export class HttpExchange extends HeadFields implements Exchange {
     if (reply !== undefined) this.reply(reply);
     else if (action.kind === "respond") this.reply(action.reply);
     else if (action.kind === "refuse") this.fail(action.code, `${this.method} ${this.path}`);
+    else if (this.head.via !== "" || this.method === "OPTIONS" || this.method === "TRACE") this.passHop(action);
+    else if (action.kind === "proxy") this.actAsProxy(action.proxy);
+    else this.forwardTo(action.pool);
+  }
+
+  /** Goes on unless it has come too far. */
+  private passHop(action: Exclude<Action, { kind: "respond" | "refuse" }>): void {
+    const verdict = judgeHop(this);
+    if (verdict !== undefined && "reply" in verdict) this.reply(verdict.reply);
+    else if (verdict !== undefined) this.fail(verdict.code, verdict.detail);
+    else if (action.kind === "proxy") this.actAsProxy(action.proxy);
+    else this.forwardTo(action.pool);
+  }
+
+  private actAsProxy(proxy: ForwardProxy): void {
+    const pool = proxy.find(this.head);
+    if (typeof pool === "string") this.fail("forward_proxy_refused", pool);
+    else if (this.method !== "CONNECT") this.forwardTo(pool);
     else {
       this.stage = "forwarding";
-      this.forward = new Forward(this, action.pool);
-      this.forward.start();
+      const connect = new Connect(this, pool);
+      this.forward = connect;
+      connect.start();
     }
+  }
+
+  private forwardTo(pool: Pool): void {
+    this.stage = "forwarding";
+    const forward = new Forward(this, pool);
+    this.forward = forward;
+    forward.start();
   }
 
   /** Answers from here: a fixed reply, a filter's, or a failure's. Filters see its head as they see an upstream's. */
   reply(reply: Reply): void {
+    if (this.method === "CONNECT" && reply.status < 300) {
+      this.filterFailed(new Error(`a reply with ${reply.status} to CONNECT would promise a tunnel`));
+      return;
+    }
     this.status = reply.status;
     this.answer = new ResponseFields(reply.status, "", undefined, [...(reply.headers ?? [])]);
     if (this.responseSeen || this.plan.chain.response.length === 0) {

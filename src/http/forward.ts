@@ -8,6 +8,7 @@
  */
 import type { Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
+import type { Connection } from "../net/connection.ts";
 import type { Ends } from "../net/dial.ts";
 import { Attempts } from "./attempts.ts";
 import { type BodyForm, encodeChunk, joined } from "./body.ts";
@@ -20,10 +21,13 @@ import { answerFraming, goesAsItCame } from "./relay.ts";
 import { requestText } from "./request-text.ts";
 import { ResponseFields } from "./response-fields.ts";
 import type { ResponseHead } from "./response-head.ts";
+import { offerOf, switchingHead } from "./upgrade.ts";
 import type { Upstream, UpstreamUser } from "./upstream.ts";
+import type { Way } from "./way.ts";
 
-export class Forward implements UpstreamUser {
+export class Forward implements UpstreamUser, Way {
   readonly requestMethod: string;
+  readonly offer: string;
   /** In which form the client's body is wanted; settled once the upstream's version is known. */
   requestForm: BodyForm = "wire";
   private readonly x: HttpExchange;
@@ -48,6 +52,7 @@ export class Forward implements UpstreamUser {
     this.x = x;
     this.pool = pool;
     this.requestMethod = x.method;
+    this.offer = x.head.upgrade !== "" && x.plan.upgrades && x.client.openTunnel !== undefined ? offerOf(x.head) : "";
     const { requestBody, attempt } = x.plan.chain;
     this.requestPipe =
       requestBody.length === 0 || x.requestDone
@@ -93,9 +98,10 @@ export class Forward implements UpstreamUser {
     this.up = up;
     this.connected = true;
     x.upstream = this.pool.name;
-    if (x.requestDone && !this.bodyStarted && this.sendAsItCame(up)) return;
+    if (x.requestDone && !this.bodyStarted && this.offer === "" && this.sendAsItCame(up)) return;
     this.frameRequest(up);
-    this.head = requestText(x, this.pool.authority, this.requestPipe !== null || this.chunksRequest);
+    const offer = up.surrender === undefined ? "" : this.offer;
+    this.head = requestText(x, this.pool.authority, this.requestPipe !== null || this.chunksRequest, offer);
     if (attempts?.replays === true) {
       for (const piece of attempts.body) this.writePiece(piece);
       if (x.requestDone && this.bodyStarted) this.endRequest(up);
@@ -193,6 +199,7 @@ export class Forward implements UpstreamUser {
     else {
       head.settle();
       if (input !== undefined) up.hold(input.subarray(head.length));
+      if (head.status === 101) this.x.replayable = false; // the upstream speaks another protocol from now on
       this.attempts.answered(head);
     }
   }
@@ -259,6 +266,10 @@ export class Forward implements UpstreamUser {
   /** Sends the head on, and lets the body follow. */
   private commit(head: ResponseHead, rest: Buffer, up: Upstream): void {
     const { x } = this;
+    if (head.status === 101) {
+      this.switchOver(head, rest, up.surrender!());
+      return;
+    }
     x.stage = "answering";
     x.closes ||= x.client.leaves || !x.requestDone; // the rest of that request may never come
     const framing = answerFraming(x, head, up);
@@ -273,6 +284,19 @@ export class Forward implements UpstreamUser {
     }
     if (rest.length > 0 || up.bodyDone) up.readBody(rest);
     else if (!this.sendPart(undefined)) up.pause();
+  }
+
+  /** The upstream has changed the protocol: from here on, bytes are carried without being looked at. */
+  private switchOver(head: ResponseHead, rest: Buffer, far: Connection): void {
+    const { x } = this;
+    this.up = null;
+    if (far.closed) {
+      x.fail("upstream_closed", `${this.pool.name}: closed the connection when it had switched the protocol`);
+      return;
+    }
+    x.stage = "answering";
+    x.answer ??= new ResponseFields(head.status, head.reason, head);
+    x.client.openTunnel!(switchingHead(head, x.answer), far, rest);
   }
 
   onBody(pieces: Uint8Array[], done: boolean, up: Upstream): void {

@@ -26,6 +26,8 @@ export interface HeadLimits {
   /** Bytes of start line and fields together. */
   readonly headBytes: number;
   readonly headFields: number;
+  /** CONNECT is understood. Where it is not, what follows its head must not be read as a request. */
+  readonly connect?: boolean;
 }
 
 const CR = 13;
@@ -60,6 +62,8 @@ export abstract class Head {
   saysClose = false;
   /** `Connection: keep-alive` was there. */
   saysKeepAlive = false;
+  /** The value of Upgrade, several lines joined; the lines themselves are not sent on. */
+  upgrade = "";
   /** Lines that concern this hop only and are not sent on: pairs of start and end, in order. */
   cuts: number[] | null = null;
   /** Names listed in `Connection`, lower case, without close and keep-alive; they end here, in trailers too. */
@@ -159,7 +163,8 @@ export abstract class Head {
           ? this.noteCoding(this.value(nameEnd, lineEnd))
           : this.noteTwin(start, "transfer-encoding");
       case 117: // u
-        if (length === 7 && isName(bytes, start, "upgrade")) this.cut(start, lineEnd + 2);
+        if (length === 7 && isName(bytes, start, "upgrade"))
+          return this.noteUpgrade(this.value(nameEnd, lineEnd), start, lineEnd + 2);
         return undefined;
       default:
         return this.note(start, nameEnd, lineEnd);
@@ -182,6 +187,16 @@ export abstract class Head {
   }
 
   protected noteKeepAlive(_value: string, start: number, end: number): undefined {
+    return this.cut(start, end);
+  }
+
+  /** True when `Connection` names that field, given in lower case. */
+  nominates(name: string): boolean {
+    return this.nominated?.has(name) === true;
+  }
+
+  private noteUpgrade(value: string, start: number, end: number): undefined {
+    this.upgrade = this.upgrade === "" ? value : `${this.upgrade}, ${value}`;
     return this.cut(start, end);
   }
 

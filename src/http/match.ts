@@ -1,9 +1,15 @@
 /** Which route takes an exchange: path, method, fields. First match wins. */
 import type { Match } from "../config/schema.ts";
 import type { Exchange } from "../contracts.ts";
+import type { HttpExchange } from "./exchange.ts";
 import type { ListenerPlan, RoutePlan } from "./plan.ts";
 
 type Test = (x: Exchange) => boolean;
+
+/** Requests as a forward proxy gets them: the target is a whole URL. */
+export function isAbsolute(x: HttpExchange): boolean {
+  return x.head.absolute;
+}
 
 /** A route's conditions as one function; all must hold. */
 export function compileMatch(match: Match): Test {
@@ -51,8 +57,18 @@ function headerTest(header: Match["headers"][number]): Test {
   };
 }
 
+/** Whether a route takes the server name of a TLS client. `*.a` takes names below a, and no names takes a client that sent none. */
+export function compileServerName(names: Match["sni"]): (serverName: string | undefined) => boolean {
+  if (names === undefined) return () => true;
+  return (serverName) => serverName !== undefined && names.some((name) => takesName(name, serverName));
+}
+
+function takesName(wanted: string, name: string): boolean {
+  return wanted.startsWith("*.") ? name.length > wanted.length - 1 && name.endsWith(wanted.slice(1)) : name === wanted;
+}
+
 /** The first route that takes the exchange, else the one for those that none takes. */
-export function routeFor(x: Exchange, { routes, fallback }: ListenerPlan): RoutePlan {
+export function routeFor(x: HttpExchange, { routes, fallback }: ListenerPlan): RoutePlan {
   for (let i = 0; i < routes.length; i++) if (routes[i]!.matches(x)) return routes[i]!;
   return fallback;
 }

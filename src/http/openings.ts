@@ -35,9 +35,12 @@ export async function compileArrival(listener: Listener, timeoutMs: number): Pro
 export async function compileTarget(to: Upstream, policy: UpstreamPolicy | undefined): Promise<Opening<Target>> {
   const proxyProtocol = policy?.proxyProtocol;
   if (to.scheme === "unix") return { value: unixTarget(to.host, proxyProtocol), certificates: [] };
-  if (to.scheme === "http") return { value: tcpTarget(to.host, to.port, { proxyProtocol }), certificates: [] };
+  if (to.scheme === "http" || to.scheme === "tcp")
+    return { value: tcpTarget(to.host, to.port, { proxyProtocol }), certificates: [] };
   const { ClientTls, machineTrust } = await import("../net/client-tls.ts");
-  const tls = readOrRefuse(() => ClientTls.read(policy?.tls ?? machineTrust, to.host, askedProtocols));
+  const tls = readOrRefuse(() =>
+    ClientTls.read(policy?.tls ?? machineTrust, to.host, to.scheme === "tls" ? [] : askedProtocols),
+  );
   return {
     value: tcpTarget(to.host, to.port, { tls, proxyProtocol }),
     certificates: tls.identity === undefined ? [] : [expiring(tls.identity)],

@@ -1,7 +1,10 @@
 /** What a listener does with an exchange: compiled from the configuration once, replaced whole by a reload. */
-import type { Counter, Direction, Exchange, Filter, Gauge, Histogram, Reply } from "../contracts.ts";
+import type { Counter, Direction, Filter, Gauge, Histogram, Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import type { ArrivalPlan } from "../net/arrival.ts";
+import type { ForwardProxy } from "../outbound/forward-proxy.ts";
+import type { StreamPlan } from "../tcp/stream-plan.ts";
+import type { HttpExchange } from "./exchange.ts";
 import type { HeadLimits } from "./head.ts";
 import type { Manner } from "./manner.ts";
 import type { Pool } from "./pool.ts";
@@ -16,6 +19,8 @@ export interface RouteTimeouts {
   readonly request: number;
   /** Without a byte in either direction. */
   readonly idle: number;
+  /** Without a byte in either direction of a tunnel; Infinity for no limit. */
+  readonly tunnel: number;
 }
 
 /** The configured filters of a route, by hook, in the order in which they run. */
@@ -35,17 +40,20 @@ export interface FixedReply extends Reply {
 
 export type Action =
   | { readonly kind: "forward"; readonly pool: Pool }
+  | { readonly kind: "proxy"; readonly proxy: ForwardProxy }
   | { readonly kind: "respond"; readonly reply: FixedReply }
   | { readonly kind: "refuse"; readonly code: FailureCode };
 
 export interface RoutePlan {
   readonly name: string;
-  readonly matches: (x: Exchange) => boolean;
+  readonly matches: (x: HttpExchange) => boolean;
   readonly action: Action;
   readonly chain: Chain;
   readonly timeouts: RouteTimeouts;
   /** Bytes of request body; 0 means unlimited. */
   readonly maxBodyBytes: number;
+  /** Requests to change the protocol, such as WebSocket's, are passed on. */
+  readonly upgrades: boolean;
   /** By hundreds of the status: `[1]` counts 1xx … `[5]` counts 5xx. */
   readonly requests: readonly Counter[];
 }
@@ -64,6 +72,10 @@ export interface ListenerPlan {
   /** What comes before the first request; undefined where a connection begins with it. */
   readonly arrival: ArrivalPlan | undefined;
   readonly routes: readonly RoutePlan[];
+  /** The last of `routes` where the listener is a forward proxy; the only one for CONNECT. */
+  readonly proxy: RoutePlan | undefined;
+  /** For connections that are not looked into. */
+  readonly stream: StreamPlan | undefined;
   /** For exchanges that match no route, or whose head is refused. */
   readonly fallback: RoutePlan;
   /** The listener is gone: answers on its remaining connections end them. */
@@ -71,6 +83,7 @@ export interface ListenerPlan {
   readonly connections: Gauge;
   /** Connections whose protocol was not known in time. */
   readonly detectTimeouts: Counter;
+  readonly tunnels: Gauge;
   readonly duration: Histogram;
   readonly receivedBytes: Counter;
   readonly sentBytes: Counter;

@@ -1,4 +1,5 @@
 /** The idle connections of one upstream address, last used first. */
+import type { Connection } from "../net/connection.ts";
 import type { Ends } from "../net/dial.ts";
 import type { Target } from "../net/target.ts";
 import type { TimerWheel } from "../net/wheel.ts";
@@ -48,6 +49,8 @@ export class Pool {
   readonly hostLine: string;
   readonly shared: Shared;
   readonly wheel: TimerWheel;
+  /** Why a new connection must not be used, where its address was not known beforehand. */
+  readonly misled: ((connection: Connection) => string | undefined) | undefined;
   private readonly idle: UpstreamConnection[] = [];
   /** The one that answered is asked first from then on. */
   private addresses: readonly string[];
@@ -55,7 +58,8 @@ export class Pool {
   private connecting = 0;
   private givenUp = 0;
 
-  constructor(target: Target, shared: Shared) {
+  constructor(target: Target, shared: Shared, misled?: Pool["misled"]) {
+    this.misled = misled;
     this.target = target;
     this.name = target.name;
     this.authority = target.authority;

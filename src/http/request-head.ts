@@ -9,7 +9,7 @@ const SLASH = 47;
 
 export class RequestHead extends Head {
   method = "";
-  /** In origin form, or `*`. */
+  /** In origin form, or `*`; of CONNECT, host and port. */
   target = "";
   /** The Host field's value, or the authority of an absolute-form target. */
   authority = "";
@@ -17,6 +17,8 @@ export class RequestHead extends Head {
   absolute = false;
   hostStart = -1;
   hostEnd = -1;
+  /** The value of Via, several lines joined. */
+  via = "";
   /** The value of Expect, lower case. */
   expect = "";
   /** Lines in which a client says who it is or who it speaks for: kept only from trusted peers. */
@@ -71,6 +73,9 @@ export class RequestHead extends Head {
       case 102: // f
         if (length === 9 && isName(bytes, start, "forwarded")) this.claim(start, lineEnd + 2);
         return undefined;
+      case 118: // v
+        if (length === 3 && isName(bytes, start, "via")) this.noteVia(this.value(nameEnd, lineEnd));
+        return undefined;
       case 120: // x
         this.noteClaim(start, nameEnd, lineEnd);
         return undefined;
@@ -82,6 +87,10 @@ export class RequestHead extends Head {
   /** Several lines are one list; every expectation in it counts. */
   private noteExpect(value: string): void {
     this.expect = this.expect === "" || this.expect === value ? value : `${this.expect}, ${value}`;
+  }
+
+  private noteVia(value: string): void {
+    this.via = this.via === "" ? value : `${this.via}, ${value}`;
   }
 
   private noteClaim(start: number, nameEnd: number, lineEnd: number): void {
@@ -154,6 +163,8 @@ export class RequestHead extends Head {
     if (this.chunked && this.contentLength !== -1)
       return new Refusal("bad_framing", "both Content-Length and Transfer-Encoding");
     if (this.chunked && this.minor === 0) return new Refusal("bad_framing", "Transfer-Encoding in HTTP/1.0");
+    if (this.method === "CONNECT" && (this.chunked || this.contentLength > 0))
+      return new Refusal("bad_framing", "CONNECT with a body");
     if (this.expect !== "" && this.expect !== "100-continue")
       return new Refusal("expectation_failed", "Expect is not 100-continue");
     return undefined;
@@ -163,13 +174,13 @@ export class RequestHead extends Head {
   scan(bytes: Buffer, limit: number, limits: HeadLimits): RequestHead | Refusal | undefined {
     this.bytes = bytes;
     this.limit = limit;
-    const refusal = this.scanRequestLine();
+    const refusal = this.scanRequestLine(limits.connect === true);
     if (refusal === null) return undefined;
     return refusal ?? this.scanFields(limits);
   }
 
   /** Null when more bytes are needed. */
-  private scanRequestLine(): Refusal | null | undefined {
+  private scanRequestLine(takesConnect: boolean): Refusal | null | undefined {
     const { bytes, limit } = this;
     let position = 0;
     while (position < limit && (kinds[bytes[position]!]! & TOKEN) !== 0) position++;
@@ -188,7 +199,8 @@ export class RequestHead extends Head {
     if (refusal !== undefined) return refusal;
     this.fieldsStart = position + 11;
     this.method = isGet(bytes, methodEnd) ? "GET" : latin1Slice(bytes, 0, methodEnd);
-    return this.noteTarget(latin1Slice(bytes, methodEnd + 1, position));
+    const target = latin1Slice(bytes, methodEnd + 1, position);
+    return this.method === "CONNECT" ? this.noteAuthority(target, takesConnect) : this.noteTarget(target);
   }
 
   private scanVersion(start: number): Refusal | null | undefined {
@@ -200,9 +212,18 @@ export class RequestHead extends Head {
     return versionFault(latin1Slice(bytes, start, Math.min(start + 10, limit)));
   }
 
+  /** RFC 9112 section 3.2.3: host and port, and the port is not left out. */
+  private noteAuthority(target: string, taken: boolean): Refusal | undefined {
+    if (!taken) return new Refusal("connect_refused", "CONNECT");
+    if (!isAuthority(target) || !/:[0-9]+$/.test(target))
+      return new Refusal("bad_request_line", "the target of CONNECT is not a host and a port");
+    this.target = target;
+    this.authority = target;
+    return undefined;
+  }
+
   private noteTarget(target: string): Refusal | undefined {
     this.target = target;
-    if (this.method === "CONNECT") return new Refusal("connect_refused", "CONNECT");
     if (target.charCodeAt(0) === SLASH) return undefined;
     if (target === "*" && this.method === "OPTIONS") return undefined;
     const absolute = /^http:\/\/([^/?]+)([/?].*)?$/i.exec(target);

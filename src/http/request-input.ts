@@ -5,6 +5,7 @@ import { type RequestHead, readRequestHead } from "./request-head.ts";
 
 const CR = 13;
 const LF = 10;
+const nothing = new Uint8Array(0);
 
 export class RequestInput {
   private bytes: Buffer | null = null;
@@ -82,6 +83,13 @@ export class RequestInput {
     const pieces: Uint8Array[] = [];
     this.take(this.reader.feed(this.bytes!, form, pieces));
     return pieces;
+  }
+
+  /** Everything that was not looked at: the connection carries something else from now on. */
+  takeAll(): Uint8Array {
+    const bytes = this.bytes ?? nothing;
+    this.clear();
+    return bytes;
   }
 
   /** The request is over; what is left belongs to the next one. */

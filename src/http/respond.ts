@@ -104,6 +104,7 @@ const reasons: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
   504: "Gateway Timeout",
   505: "HTTP Version Not Supported",
+  508: "Loop Detected",
   511: "Network Authentication Required",
 };
 
@@ -135,13 +136,13 @@ export function failureReply(
   };
   return {
     status,
-    headers: [
-      ["content-type", "application/problem+json"],
-      ["x-request-id", id],
-    ],
+    headers: [["content-type", "application/problem+json"], ["x-request-id", id], ...(status === 405 ? [allowed] : [])],
     body: `${JSON.stringify(problem)}\n`,
   };
 }
+
+/** RFC 9110 section 15.5.6: a 405 says what is allowed; which methods an app has is not known here. */
+const allowed: Field = ["allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"];
 
 /** A trailers-only answer: gRPC callers read the status from these fields. */
 function grpcReply(status: number, message: string, id: string): Reply {

@@ -9,6 +9,7 @@
 import type { FailureCode } from "../errors.ts";
 import type { Connection, ConnectionOwner } from "../net/connection.ts";
 import { ConnectionPeer } from "../net/peer.ts";
+import { Tunnel, type TunnelEnd } from "../net/tunnel.ts";
 import { Timed } from "../net/wheel.ts";
 import { endChunks } from "./body.ts";
 import { runDone } from "./chain.ts";
@@ -19,7 +20,7 @@ import { HttpExchange } from "./exchange.ts";
 import { Refusal } from "./head.ts";
 import { Lingering } from "./lingering.ts";
 import type { ListenerPlan } from "./plan.ts";
-import { countOutcome } from "./reports.ts";
+import { countOutcome, noteTunnelEnd } from "./reports.ts";
 import { RequestHead } from "./request-head.ts";
 import { RequestInput } from "./request-input.ts";
 
@@ -28,7 +29,11 @@ export interface PlanHolder {
   plan: ListenerPlan;
 }
 
-type State = "reading" | "exchanging" | "lingering" | "closed";
+/** `dropping`: the answer is out, and the rest of a small body is read for the sake of the next request. */
+type State = "reading" | "exchanging" | "dropping" | "tunnelling" | "lingering" | "closed";
+
+/** How much of a body that nobody wants is read and dropped, so that the connection can go on. */
+const dropBytes = 64 * 1024;
 
 export class Session extends Timed implements ConnectionOwner, Client {
   readonly version = "http1";
@@ -44,6 +49,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
   private readonly input = new RequestInput();
   private state: State = "reading";
   private x: HttpExchange | null = null;
+  private tunnel: Tunnel | null = null;
   private pumping = false;
   private headStarted = false;
   private lastActivity: number;
@@ -83,7 +89,13 @@ export class Session extends Timed implements ConnectionOwner, Client {
   }
 
   get bodyRead(): boolean {
-    return this.input.bodyDone;
+    return this.input.bodyDone || this.dropsRest;
+  }
+
+  /** Who expects a 100 may never send the body, and then the next request would be taken for it (RFC 9110 section 10.1.1). */
+  private get dropsRest(): boolean {
+    const { contentLength, expect } = this.x!.head;
+    return contentLength >= 0 && expect === "" && contentLength - this.input.contentBytes <= dropBytes;
   }
 
   get requestTrailers(): string {
@@ -96,6 +108,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
 
   /** Bytes that wait in this process for either side: bounded, however slow they are. */
   get heldBytes(): number {
+    if (this.tunnel !== null) return this.tunnel.heldBytes;
     return this.connection.pendingBytes + this.input.length + (this.x?.forward?.heldBytes ?? 0);
   }
 
@@ -106,7 +119,11 @@ export class Session extends Timed implements ConnectionOwner, Client {
 
   /** Ends the connection now, whatever runs on it. Returns true when an answer was cut. */
   cut(): boolean {
-    const { busy } = this;
+    const { busy, tunnel } = this;
+    if (tunnel !== null) {
+      tunnel.cut();
+      return true;
+    }
     this.x?.fail("stopped", "the time for draining is over");
     if (this.connection.pendingBytes > 0) this.connection.destroy();
     else this.connection.end(); // what the kernel has taken still reaches the client
@@ -127,11 +144,24 @@ export class Session extends Timed implements ConnectionOwner, Client {
   private pump(): void {
     if (this.pumping) return;
     this.pumping = true;
-    while (!this.input.empty && (this.state === "reading" ? this.readHead() : this.readBody()));
+    while (!this.input.empty && this.step());
     this.pumping = false;
   }
 
   /** Returns true when there may be more to do. */
+  private step(): boolean {
+    if (this.state === "reading") return this.readHead();
+    return this.state === "dropping" ? this.drop() : this.readBody();
+  }
+
+  private drop(): boolean {
+    this.input.readBody("content");
+    if (!this.input.bodyDone) return false;
+    this.input.endBody();
+    this.awaitNext();
+    return true;
+  }
+
   private readHead(): boolean {
     if (this.connection.pendingBytes > 0) {
       this.connection.pause(); // the client does not take its last answer
@@ -264,6 +294,32 @@ export class Session extends Timed implements ConnectionOwner, Client {
     return this.connection.writeHead(head, body);
   }
 
+  openTunnel(head: string, far: Connection, farEarly: Uint8Array): void {
+    const x = this.x!;
+    const { wheel } = this.engine;
+    this.state = "tunnelling";
+    wheel.clear(this);
+    this.sendHead(head, undefined);
+    this.plan.tunnels.add(1);
+    this.tunnel = new Tunnel(this.connection, far, {
+      wheel,
+      idleMs: x.plan.timeouts.tunnel,
+      received: this.plan.receivedBytes,
+      sent: this.plan.sentBytes,
+      ended: (end) => this.tunnelEnded(x, end),
+    });
+    this.tunnel.start(this.input.takeAll(), farEarly);
+  }
+
+  private tunnelEnded(x: HttpExchange, end: TunnelEnd): void {
+    this.plan.tunnels.add(-1);
+    noteTunnelEnd(x, end, this.tunnel!);
+    this.tunnel = null;
+    this.state = "closed";
+    this.finish();
+    this.closed(this);
+  }
+
   onDrain(): void {
     this.lastActivity = this.engine.wheel.now;
     if (this.x !== null) this.x.forward?.onClientDrain();
@@ -291,10 +347,11 @@ export class Session extends Timed implements ConnectionOwner, Client {
   finish(): void {
     const x = this.x!;
     const { engine, input } = this;
-    const unread = !input.bodyDone;
+    const drops = !input.bodyDone && this.dropsRest;
+    const unread = !input.bodyDone && !drops;
     this.x = null;
     x.forward = null;
-    input.endBody();
+    if (!drops) input.endBody();
     x.stage = "done";
     x.durationMs = engine.thread.clock.now() - x.startedAt;
     engine.activeExchanges--;
@@ -302,7 +359,15 @@ export class Session extends Timed implements ConnectionOwner, Client {
     if (x.plan.chain.done.length > 0) runDone(x);
     if (this.state === "closed") return;
     if (x.closes || unread || (this.connection.ended && input.empty)) this.linger();
+    else if (drops) this.dropRest();
     else this.awaitNext();
+  }
+
+  private dropRest(): void {
+    this.state = "dropping";
+    this.engine.wheel.set(this, this.plan.headTimeout);
+    this.connection.resume();
+    if (!this.input.empty) this.pump();
   }
 
   private awaitNext(): void {
@@ -327,6 +392,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
 
   onEnd(): void {
     if (this.state === "reading") this.endReading();
+    else if (this.state === "dropping") this.connection.end();
     else if (!this.input.empty || this.x === null)
       return; // more requests, or body, wait to be looked at
     else if (!this.input.bodyDone) this.clientLeft("the client closed in the middle of its request");
@@ -351,6 +417,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
     if (this.x !== null) this.onExchangeDeadline(this.x, now);
     else if (this.headStarted) this.refuseLate();
     else if (this.state === "reading") this.closeIdle();
+    else if (this.state === "dropping") this.linger();
   }
 
   /** The time between two requests is over; a client that took nothing of its last answer in it is gone. */

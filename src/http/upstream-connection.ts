@@ -14,6 +14,7 @@ import { Refusal } from "./head.ts";
 import { clientOf, type Pool } from "./pool.ts";
 import type { RequestHead } from "./request-head.ts";
 import { type ResponseHead, readResponseHead } from "./response-head.ts";
+import { isOffered } from "./upgrade.ts";
 import type { Upstream, UpstreamUser } from "./upstream.ts";
 
 type State = "connecting" | "head" | "body" | "idle" | "closed";
@@ -137,6 +138,12 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
       connection.destroy();
       return;
     }
+    const refusal = this.pool.misled?.(connection);
+    if (refusal !== undefined) {
+      connection.destroy();
+      this.fail("forward_proxy_refused", `${this.pool.name}: ${refusal}`);
+      return;
+    }
     this.connection = connection;
     connection.owner = this;
     this.pool.connected(address);
@@ -197,23 +204,21 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
         this.fail(head.code, `${this.pool.name}: ${head.detail}`);
         return;
       }
-      if (head.status >= 200) {
+      if (head.status >= 200 || head.status === 101) {
         this.startBody(head, rest);
         return;
       }
-      if (!this.inform(head)) return;
+      this.user?.onInformation(head);
+      if (this.state !== "head") return;
       rest = rest.subarray(head.length);
     }
   }
 
-  /** Returns false when no answer can follow. */
-  private inform(head: ResponseHead): boolean {
-    if (head.status === 101) this.fail("upstream_bad_response", `${this.pool.name}: 101 without an upgrade`);
-    else this.user?.onInformation(head);
-    return this.state === "head";
-  }
-
   private startBody(head: ResponseHead, input: Buffer): void {
+    if (head.status === 101 && !isOffered(head, this.user?.offer ?? "")) {
+      this.fail("upstream_bad_response", `${this.pool.name}: 101 to a protocol that was not offered`);
+      return;
+    }
     this.reader = responseReader(this.user!.requestMethod, head);
     this.keepsAlive = head.keepsAlive && !this.endsWithConnection && !announcesMoreThanItMay(head);
     this.keepAliveSeconds = head.keepAliveSeconds;
@@ -257,6 +262,13 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     this.resume();
     if (this.closedInBody && rest.length === 0) queueMicrotask(() => this.peerClosed(undefined));
     return rest;
+  }
+
+  surrender(): Connection {
+    this.user = null;
+    this.state = "closed";
+    this.pool.wheel.clear(this);
+    return this.connection!;
   }
 
   release(): void {
@@ -346,7 +358,7 @@ function announcesMoreThanItMay(head: ResponseHead): boolean {
 
 /** How an answer's body is framed: RFC 9112 section 6.3. */
 function responseReader(method: string, head: ResponseHead): BodyReader {
-  if (method === "HEAD" || head.status === 204 || head.status === 304) return noBody;
+  if (method === "HEAD" || head.status === 204 || head.status === 304 || head.status === 101) return noBody;
   if (head.chunked) return new ChunkedReader(head.nominated);
   if (head.contentLength >= 0) return head.contentLength === 0 ? noBody : new LengthReader(head.contentLength);
   return new CloseReader();

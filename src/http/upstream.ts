@@ -1,5 +1,6 @@
 /** One exchange's way to an upstream: an HTTP/1 connection, or one stream of an HTTP/2 connection. */
 import type { FailureCode } from "../errors.ts";
+import type { Connection } from "../net/connection.ts";
 import type { Ends } from "../net/dial.ts";
 import type { BodyForm } from "./body.ts";
 import type { Version } from "./client.ts";
@@ -42,6 +43,11 @@ export interface Upstream {
   /** What was held; the body flows on from here. */
   unhold(): Buffer;
 
+  /**
+   * Hands the connection itself over, once connected and with nothing held: its bytes are the taker's from now on.
+   * Absent where a way is not a connection of its own, as in HTTP/2.
+   */
+  surrender?(): Connection;
   /** Gives the connection back after a complete exchange. */
   release(): void;
   /** Ends this use at once; the user is not told. */
@@ -53,6 +59,8 @@ export interface UpstreamUser {
   readonly requestMethod: string;
   /** On whose behalf, for upstreams that are told by a PROXY header; undefined for requests of our own. */
   readonly ends?: Ends | undefined;
+  /** Protocols the request offers to switch to. A 101 that chooses among them is a final answer, any other a fault. */
+  readonly offer?: string;
   /** The connection is open: send the request. */
   onConnected(up: Upstream): void;
   /** A 1xx answer other than 101; the final one follows. */

@@ -127,6 +127,11 @@ export class Connection {
     }
   }
 
+  /** The address of this end, without the IPv4-mapped prefix. */
+  get localAddress(): string {
+    return plainAddress(this.socket.localAddress);
+  }
+
   /** Writes bytes, or a string whose characters are all below 0x100. Returns false when some had to be kept. */
   write(data: string | Uint8Array): boolean {
     if (this.closed || this.finSent) return true;

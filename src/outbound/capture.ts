@@ -19,6 +19,7 @@ export const outbound: Manner = {
   },
 
   requestFields(x: HttpExchange, authority: string): string {
+    if (x.plan.action.kind === "proxy") return `Host: ${authority}\r\n${x.fieldText()}via: 1.1 outrigger\r\n`;
     return x.namesHost ? x.fieldText() : `Host: ${authority}\r\n${x.fieldText()}`;
   },
 };

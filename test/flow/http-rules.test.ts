@@ -92,11 +92,42 @@ describe("fixed replies", () => {
     expect((await ask(client, get.replace("/ ", "/empty "))).head.status).toBe(200);
   });
 
-  test("leave a request's body unread, so the connection ends", async () => {
+  const post = (fields: string) => `POST /hello HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+
+  test.each([0, 4, 65_536])("drop a body of %i bytes, and the connection goes on", async (length) => {
     const client = await start({ routes });
-    const { head } = await ask(client, "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    const body = "GET /page HTTP/1.1\r\n\r\n".repeat(3000).slice(0, length);
+    await client.send(post(`Content-Length: ${length}\r\n`));
+    expect((await readAnswer(client)).head.field("connection")).toBeUndefined(); // before any of the body
+    await client.send(body.slice(0, 3));
+    await Bun.sleep(5);
+    await client.send(`${body.slice(3)}${post(`Content-Length: ${length}\r\n`)}${body}${get.replace("/ ", "/empty ")}`);
+    expect((await readAnswer(client)).text).toBe("<h1>h\xc3\xa9llo</h1>");
+    expect((await readAnswer(client)).head.field("content-length")).toBe("0");
+    client.finish();
+    expect(await client.rest()).toBe("");
+  });
+
+  test.each([
+    ["larger than what is dropped", post("Content-Length: 65537\r\n")],
+    ["of no declared length", `${post("Transfer-Encoding: chunked\r\n")}1\r\nx\r\n`],
+    ["that may never come", post("Content-Length: 4\r\nExpect: 100-continue\r\n")],
+  ])("leave a body unread that is %s, so the connection ends", async (_, request) => {
+    const client = await start({ routes });
+    const { head } = await ask(client, request);
     expect([head.status, head.field("connection")]).toEqual([200, "close"]);
     expect(await client.ending()).toBe("fin");
+  });
+
+  test("do not wait for ever for a body that is to be dropped", async () => {
+    const client = await start({ routes, timeouts: { headMs: 200 } });
+    await ask(client, `${post("Content-Length: 4\r\n")}bo`);
+    expect(await client.ending(3000)).toBe("fin");
+    const left = await flow.connect();
+    await ask(left, `${post("Content-Length: 4\r\n")}bo`);
+    left.finish();
+    expect(await left.ending(3000)).toBe("fin");
+    await flow.quiet();
   });
 });
 

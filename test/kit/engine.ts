@@ -60,6 +60,7 @@ export const defaultTimeouts = {
   responseMs: 0,
   requestMs: 0,
   idleMs: 60_000,
+  tunnelMs: 3_600_000,
 };
 
 /** Where requests go by default, or what answers them. */
@@ -90,6 +91,7 @@ function routeOf(given: RouteOptions): Route {
     action: given.action,
     timeouts: { ...defaultTimeouts, ...given.timeouts },
     maxBodyBytes: given.maxBodyBytes ?? 0,
+    upgrade: true,
     policies: given.policies ?? {},
   };
 }
@@ -112,6 +114,7 @@ export function listenerOf(given: ListenerOptions): Listener {
     trust: given.trust ?? [],
     timeouts: { ...defaultTimeouts, ...timeouts },
     maxBodyBytes,
+    upgrade: true,
     policies,
     routes: list.map((route) => routeOf({ policies, maxBodyBytes, ...(timeouts && { timeouts }), ...route })),
   };

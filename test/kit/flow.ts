@@ -1,5 +1,6 @@
 /** The traffic part of a sidecar in this process, its listeners on ports the kernel chose. */
 import { parseCidr } from "../../src/config/cidr.ts";
+import { parseDestination } from "../../src/config/forward-proxy.ts";
 import type {
   Address,
   Config,
@@ -32,16 +33,20 @@ export interface RouteWish {
   respond?: Respond;
   timeouts?: Partial<ListenerTimeouts>;
   maxBodyBytes?: number;
+  upgrade?: boolean;
   policies?: Record<string, unknown>;
 }
 
 export interface ListenerWish extends Omit<RouteWish, "match" | "respond"> {
   direction?: Direction;
   port?: number;
+  protocol?: ListenerArrival["protocol"];
   /** Listen on every address instead of 127.0.0.1. */
   everywhere?: boolean;
   trust?: string[];
   arrival?: ListenerArrival;
+  /** Makes it a forward proxy for these. */
+  allow?: string[];
   /** Tried before the listener's own `to`. */
   routes?: RouteWish[];
 }
@@ -51,6 +56,7 @@ const defaultTimeouts: ListenerTimeouts = {
   responseMs: 0,
   requestMs: 0,
   idleMs: 300_000,
+  tunnelMs: 3_600_000,
   headMs: 10_000,
   keepAliveMs: 65_000,
 };
@@ -79,26 +85,43 @@ function address(port: number, everywhere = false): Address {
 
 function listenerOf(wish: ListenerWish): Listener {
   const { direction = "inbound", name = "web", port = 0, trust = [], routes = [] } = wish;
+  const { allow } = wish;
   const last: RouteWish = { name: "default", ...(wish.to !== undefined && { to: wish.to }) };
   const own = wish.to === undefined && wish.upstream === undefined ? routes : [...routes, last];
   const timeouts = { ...defaultTimeouts, ...wish.timeouts };
-  const common = { maxBodyBytes: wish.maxBodyBytes ?? 0, policies: wish.policies ?? {} };
+  const common = {
+    maxBodyBytes: wish.maxBodyBytes ?? 0,
+    upgrade: wish.upgrade ?? true,
+    policies: wish.policies ?? {},
+  };
   return {
     name,
     direction,
     listen: address(port, wish.everywhere),
-    arrival: wish.arrival,
+    arrival: wish.arrival ?? (wish.protocol && { protocol: wish.protocol, proxyProtocol: false, tls: undefined }),
     trust: trust.map((text) => {
       const parsed = parseCidr(text);
       if ("problem" in parsed) throw new Error(parsed.problem);
       return parsed.value;
     }),
-    routes: own.map((route, at) =>
-      routeOf({ ...wish, ...common, name: `route-${at + 1}`, ...route }, { ...timeouts, ...route.timeouts }),
-    ),
+    routes: [
+      ...own.map((route, at) =>
+        routeOf({ ...wish, ...common, name: `route-${at + 1}`, ...route }, { ...timeouts, ...route.timeouts }),
+      ),
+      ...(allow === undefined ? [] : [proxyOf(allow, routeOf({ ...common, name: "forward-proxy", to: 0 }, timeouts))]),
+    ],
     timeouts,
     ...common,
   };
+}
+
+function proxyOf(allow: readonly string[], route: Route): Route {
+  const destinations = allow.map((text) => {
+    const parsed = parseDestination(text);
+    if ("problem" in parsed) throw new Error(parsed.problem);
+    return parsed.value;
+  });
+  return { ...route, action: { kind: "proxy", allow: destinations } };
 }
 
 function routeOf(wish: RouteWish, timeouts: ListenerTimeouts): Route {
@@ -117,6 +140,7 @@ function routeOf(wish: RouteWish, timeouts: ListenerTimeouts): Route {
         : { kind: "respond", respond: wish.respond },
     timeouts,
     maxBodyBytes: wish.maxBodyBytes ?? 0,
+    upgrade: wish.upgrade ?? true,
     policies: wish.policies ?? {},
   };
 }
