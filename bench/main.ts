@@ -31,6 +31,7 @@ points: ${Object.values(suites)
   .join("\n        ")}`;
 
 const PAGE_ROUNDS = 7;
+/** Runtimes that compile as they go need it; a smoke run does not. */
 const WARM_UP_MS = 2000;
 
 const { values: options, positionals } = parseArgs({
@@ -113,10 +114,11 @@ async function measure(suite: Suite): Promise<void> {
   const why = suite.missing?.();
   if (why !== undefined) throw new Misuse(`${suite.name} ${why}`);
   const { contenders, missing } = await contendersOf(suite);
+  const roundMs = number("seconds", "1") * 1000;
   const plan: Plan = {
     rounds: number("rounds", "7"),
-    roundMs: number("seconds", "1") * 1000,
-    warmUpMs: WARM_UP_MS,
+    roundMs,
+    warmUpMs: Math.min(WARM_UP_MS, 2 * roundMs),
     perSecond: number("rate", "", 0),
     say,
   };

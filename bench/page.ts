@@ -13,14 +13,16 @@ const TITLES = {
   tls: "TLS 1.3 towards the client",
   websocket: "CPU per WebSocket message",
   tcp: "Plain TCP",
-  soak: "Thirty minutes of mixed traffic",
   start: "Start and idle memory",
+  soak: "Thirty minutes of mixed traffic",
 } as const;
 export type Section = keyof typeof TITLES;
 
+const commands = Object.keys(TITLES).filter((name) => name !== "soak");
+
 const PREAMBLE = `# Benchmarks
 
-Written by \`npm run bench -- ${Object.keys(TITLES).join("` and `npm run bench -- ")}\`: each section below was put here by the run that measured it, losses included.
+Written by \`npm run bench -- COMMAND\` (${commands.join(", ")}) and \`npm run soak\`: each section below was put here by the run that measured it, losses included.
 Absolute figures belong to the machine they were measured on; ratios within one run travel better.
 The aims and bars are the project's own targets.
 `;
