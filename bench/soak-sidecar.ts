@@ -13,7 +13,6 @@ import type { Reading } from "./soak-verdict.ts";
 export interface Ports {
   plain: number;
   tls: number;
-  http2: number;
   tcp: number;
 }
 
@@ -31,18 +30,7 @@ const features: readonly Feature[] = [
       `    listen: 127.0.0.1:${port}`,
       `    tls: { certificates: [{ cert: "${cert}", key: "${key}" }] }`,
       `    to: http://127.0.0.1:${app}`,
-      "    timeouts: { head: 5s, keepAlive: 5s, idle: 20s }",
-    ],
-  },
-  {
-    // HTTP/2 by its preface is no key of its own: a listener whose `protocol:` is known takes it.
-    name: "http2",
-    lines: (port, { app }) => [
-      "  - name: http2",
-      `    listen: 127.0.0.1:${port}`,
-      "    protocol: http",
-      `    to: http://127.0.0.1:${app}`,
-      "    timeouts: { head: 5s, keepAlive: 5s, idle: 20s }",
+      "    timeouts: { head: 5s, keepAlive: 5s, connect: 10s, idle: 20s }",
     ],
   },
   {
@@ -52,7 +40,7 @@ const features: readonly Feature[] = [
       `    listen: 127.0.0.1:${port}`,
       "    protocol: tcp",
       `    to: tcp://127.0.0.1:${app}`,
-      "    timeouts: { idle: 20s }",
+      "    timeouts: { connect: 10s, idle: 20s }",
     ],
   },
 ];
@@ -62,7 +50,7 @@ const STOP_LIMIT_MS = 60_000;
 const RELOAD_LIMIT_MS = 10_000;
 
 export class SoakSidecar {
-  readonly ports: Ports = { plain: freePort(), tls: 0, http2: 0, tcp: 0 };
+  readonly ports: Ports = { plain: freePort(), tls: 0, tcp: 0 };
   /** Features this build does not know, with its own words. */
   readonly unknown: string[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "soak-"));
@@ -199,7 +187,7 @@ export class SoakSidecar {
       "  - name: plain",
       `    listen: 127.0.0.1:${this.ports.plain}`,
       `    to: http://127.0.0.1:${this.#app}`,
-      "    timeouts: { head: 5s, keepAlive: 5s, idle: 20s }",
+      "    timeouts: { head: 5s, keepAlive: 5s, connect: 10s, idle: 20s }",
       "    routes:",
       `      - { match: { path: /version }, respond: { status: 200, body: "${this.#version}" } }`,
       `      - { match: { path: /echo }, to: "http://127.0.0.1:${this.#echo}" }`,
