@@ -13,6 +13,7 @@ import type { Engine } from "./engine.ts";
 import { compileMatch, isAbsolute } from "./match.ts";
 import { compileArrival, compileTarget } from "./openings.ts";
 import type { Action, ListenerPlan, RoutePlan } from "./plan.ts";
+import { RouteIndex } from "./route-index.ts";
 
 /** How drop-ins are found; the generated registry, or a test's own. */
 export type FilterRegistry = Readonly<Record<string, () => Promise<{ default: FilterDefinition }>>>;
@@ -51,6 +52,9 @@ export async function compileListener(
   }
 }
 
+/** From so many routes on, an index costs less than asking them in turn. */
+const fewestIndexed = 8;
+
 /** They keep connections, which are closed as filters are. */
 function proxiesOf(routes: readonly RoutePlan[]): ForwardProxy[] {
   return routes.flatMap(({ action }) => (action.kind === "proxy" ? [action.proxy] : []));
@@ -75,9 +79,11 @@ async function listenerPlan(
     keepAliveTimeout: orNever(listener.timeouts.keepAliveMs),
     trusts: (address) => inRanges(address, listener.trust),
     routes,
+    index: routes.length < fewestIndexed ? undefined : new RouteIndex(routes.map(({ path }) => path)),
     proxy,
     fallback: {
       name: "-",
+      path: undefined,
       matches: () => true,
       action: { kind: "refuse", code: "no_route" },
       chain: buildChain(await workshop.filters(listener.policies)),
@@ -105,6 +111,7 @@ async function compileRoute(
 ): Promise<RoutePlan> {
   return {
     name: route.name,
+    path: route.match.path,
     matches: route.action.kind === "proxy" ? isAbsolute : compileMatch(route.match),
     action: await compileAction(engine, route.action, certificates),
     chain: buildChain(await workshop.filters(route.policies)),

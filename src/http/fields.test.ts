@@ -46,8 +46,38 @@ describe("after an edit", () => {
   test("order, case and duplicates of the others stay", () => {
     const fields = fieldsOf();
     fields.appendHeader("New", "1");
-    expect(fields.fieldText()).toBe("Host: a\r\nX: 1\r\nx: 2\r\nEmpty: \r\nB: \xa0\xe9\xa0\r\nNew: 1\r\n");
+    expect(fields.fieldText()).toBe("Host: a\r\nX:  1 \r\nx: 2\r\nEmpty:\r\nB: \xa0\xe9\xa0\r\nNew: 1\r\n");
     expect(fields.header("x")).toBe("1, 2");
+    fields.setHeader("empty", "2");
+    expect(fields.fieldText()).toBe("Host: a\r\nX: 1\r\nx: 2\r\nempty: 2\r\nB: \xa0\xe9\xa0\r\nNew: 1\r\n");
+  });
+
+  test("added lines are found, joined with those that came, changed and removed", () => {
+    const fields = fieldsOf();
+    fields.appendHeader("X", "3");
+    fields.setHeader("New", "1");
+    fields.appendHeader("new", "2");
+    expect([fields.rewritten, fields.header("x"), fields.header("new")]).toEqual([false, "1, 2, 3", "1, 2"]);
+    expect(fields.headers().slice(-3)).toEqual([
+      ["X", "3"],
+      ["New", "1"],
+      ["new", "2"],
+    ]);
+    fields.setHeader("NEW", "4");
+    fields.removeHeader("x");
+    expect([fields.header("x"), fields.header("new")]).toEqual([undefined, "4"]);
+    expect(fields.fieldText()).toBe("Host: a\r\nEmpty: \r\nB: \xa0\xe9\xa0\r\nNEW: 4\r\n");
+  });
+
+  test("removing what is not there changes nothing", () => {
+    const fields = fieldsOf();
+    fields.removeHeader("nothing");
+    expect(fields.edited).toBe(false);
+  });
+
+  test("names are found whatever characters the values before them have", () => {
+    const fields = fieldsOf("Host: a\r\nA: \xc0\xde\xdf\xb5\xff\r\nWanted: \xc0\r\n");
+    expect(fields.header("wanted")).toBe("\xc0");
   });
 
   test("set puts one line in the place of all", () => {

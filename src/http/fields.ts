@@ -1,4 +1,7 @@
-/** Header fields as filters see them: text until somebody edits, a list from then on. */
+/**
+ * Header fields as filters see them: the head's own text, lines added behind it, and a list only once a filter changes
+ * or removes what came. Most filters only add, and a list costs as much as the rest of an exchange.
+ */
 import type { Field, Fields } from "../contracts.ts";
 import { isAll, isAuthority, TOKEN, trimmed, VALUE } from "./grammar.ts";
 import { fieldLines, findField, type Head, isCut, keptFields } from "./head.ts";
@@ -9,8 +12,9 @@ const engineOnly = /^(?:content-length|transfer-encoding|connection|keep-alive|p
 export class HeadFields implements Fields {
   /** @internal the scanned head; replies made here have none */
   protected readonly source: Head | undefined;
-  /** @internal set once edited */
+  /** @internal set once what came was changed */
   protected list: Field[] | undefined;
+  private added: Field[] | undefined = undefined;
 
   constructor(source: Head | undefined, list?: Field[]) {
     this.source = source;
@@ -19,24 +23,35 @@ export class HeadFields implements Fields {
 
   /** @internal false while the fields are those that came */
   get edited(): boolean {
+    return this.list !== undefined || this.added !== undefined;
+  }
+
+  /** @internal true when what came cannot go on as it is, with lines behind it */
+  get rewritten(): boolean {
     return this.list !== undefined;
   }
 
   header(name: string): string | undefined {
     const wanted = name.toLowerCase();
-    if (this.list === undefined) return this.source === undefined ? undefined : findField(this.source, wanted);
-    const values = this.list.filter((field) => field[0].toLowerCase() === wanted).map((field) => field[1]);
-    return values.length === 0 ? undefined : values.join(", ");
+    if (this.list !== undefined) return valueIn(this.list, wanted);
+    const found = this.source === undefined ? undefined : findField(this.source, wanted);
+    if (this.added === undefined) return found;
+    const more = valueIn(this.added, wanted);
+    return found === undefined || more === undefined ? (found ?? more) : `${found}, ${more}`;
   }
 
   headers(): Field[] {
-    return this.list === undefined ? listFields(this.source) : [...this.list];
+    return this.list === undefined ? [...listFields(this.source), ...(this.added ?? [])] : [...this.list];
   }
 
   setHeader(name: string, value: string): void {
     checkField(name, value);
-    const list = this.edit();
     const wanted = name.toLowerCase();
+    if (this.canAdd(wanted) && this.header(wanted) === undefined) {
+      this.add(name, value);
+      return;
+    }
+    const list = this.edit();
     const at = list.findIndex((field) => field[0].toLowerCase() === wanted);
     if (at === -1) {
       list.push([name, value]);
@@ -48,14 +63,27 @@ export class HeadFields implements Fields {
 
   appendHeader(name: string, value: string): void {
     checkField(name, value);
-    if (name.toLowerCase() === "host") throw new TypeError("Host cannot be appended, only set");
-    this.edit().push([name, value]);
+    const wanted = name.toLowerCase();
+    if (wanted === "host") throw new TypeError("Host cannot be appended, only set");
+    if (this.canAdd(wanted)) this.add(name, value);
+    else this.edit().push([name, value]);
+  }
+
+  /** What the engine adds itself is merged with what a filter says of it, so that takes the list. */
+  private canAdd(wanted: string): boolean {
+    if (this.list !== undefined || this.source === undefined) return false;
+    return wanted !== "host" && !ownFields.test(wanted);
+  }
+
+  private add(name: string, value: string): void {
+    this.added ??= [];
+    this.added.push([name, value]);
   }
 
   removeHeader(name: string): void {
     const wanted = name.toLowerCase();
     if (engineOnly.test(name) || wanted === "host") throw new TypeError(`${name} cannot be removed by a filter`);
-    this.list = this.edit().filter((field) => field[0].toLowerCase() !== wanted);
+    if (this.header(wanted) !== undefined) this.list = this.edit().filter((field) => field[0].toLowerCase() !== wanted);
   }
 
   /** @internal true when a filter has said which Host goes on */
@@ -65,8 +93,14 @@ export class HeadFields implements Fields {
 
   /** @internal what goes on the wire, each line with its CRLF */
   fieldText(): string {
-    if (this.list !== undefined) return this.list.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-    return this.source === undefined ? "" : keptFields(this.source);
+    if (this.list !== undefined) return linesOf(this.list);
+    const kept = this.source === undefined ? "" : keptFields(this.source);
+    return this.added === undefined ? kept : kept + linesOf(this.added);
+  }
+
+  /** @internal the lines behind those that came */
+  addedText(): string {
+    return this.added === undefined ? "" : linesOf(this.added);
   }
 
   /** @internal drops fields of the engine's own, for a change of framing */
@@ -75,9 +109,27 @@ export class HeadFields implements Fields {
   }
 
   private edit(): Field[] {
-    this.list ??= listFields(this.source);
+    this.list ??= this.headers();
     return this.list;
   }
+}
+
+/** Fields that the engine writes on what goes to an upstream. */
+const ownFields = /^(?:x-forwarded-|x-request-id$|via$|forwarded$)/;
+
+function valueIn(list: readonly Field[], wanted: string): string | undefined {
+  let found: string | undefined;
+  for (const [name, value] of list) {
+    if (name.length !== wanted.length || name.toLowerCase() !== wanted) continue;
+    found = found === undefined ? value : `${found}, ${value}`;
+  }
+  return found;
+}
+
+function linesOf(list: readonly Field[]): string {
+  let lines = "";
+  for (const [name, value] of list) lines += `${name}: ${value}\r\n`;
+  return lines;
 }
 
 function listFields(head: Head | undefined): Field[] {

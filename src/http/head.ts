@@ -48,6 +48,7 @@ export abstract class Head {
   protected bytes: Buffer = nothing;
   protected limit = 0;
   private ownText: string | undefined;
+  private ownLower: string | undefined;
   /** Minor version: 0 or 1. */
   minor = 1;
   fieldsStart = 0;
@@ -77,6 +78,12 @@ export abstract class Head {
   get text(): string {
     this.ownText ??= latin1Slice(this.bytes, 0, this.limit);
     return this.ownText;
+  }
+
+  /** The text in lower case, to find names in. */
+  get lower(): string {
+    this.ownLower ??= this.text.toLowerCase();
+    return this.ownLower;
   }
 
   /** Keeps the text instead of the bytes, which may be a small part of a large buffer. */
@@ -336,17 +343,17 @@ export function isCut(head: Head, start: number): boolean {
 
 /** The value of the first field of that lower-case name, joined with further ones (RFC 9110 section 5.3). */
 export function findField(head: Head, name: string): string | undefined {
-  const { text, fieldsEnd } = head;
+  const { lower, text, fieldsEnd } = head;
+  const wanted = `\r\n${name}:`; // no value has a line end in it, so this is the beginning of a line
   let found: string | undefined;
-  let start = head.fieldsStart;
-  while (start < fieldsEnd) {
-    const nameEnd = text.indexOf(":", start);
-    const end = text.indexOf("\r\n", nameEnd);
-    if (nameEnd - start === name.length && text.slice(start, nameEnd).toLowerCase() === name && !isCut(head, start)) {
-      const value = trimmed(text.slice(nameEnd + 1, end));
+  let before = lower.indexOf(wanted, head.fieldsStart - 2);
+  while (before !== -1 && before < fieldsEnd) {
+    const end = text.indexOf("\r\n", before + 2);
+    if (!isCut(head, before + 2)) {
+      const value = trimmed(text.slice(before + wanted.length, end));
       found = found === undefined ? value : `${found}, ${value}`;
     }
-    start = end + 2;
+    before = lower.indexOf(wanted, end);
   }
   return found;
 }

@@ -68,7 +68,8 @@ function takesName(wanted: string, name: string): boolean {
 }
 
 /** The first route that takes the exchange, else the one for those that none takes. */
-export function routeFor(x: HttpExchange, { routes, fallback }: ListenerPlan): RoutePlan {
+export function routeFor(x: HttpExchange, { routes, index, fallback }: ListenerPlan): RoutePlan {
+  if (index !== undefined) return index.find(x, routes) ?? fallback;
   for (let i = 0; i < routes.length; i++) if (routes[i]!.matches(x)) return routes[i]!;
   return fallback;
 }

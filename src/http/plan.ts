@@ -1,4 +1,5 @@
 /** What a listener does with an exchange: compiled from the configuration once, replaced whole by a reload. */
+import type { Match } from "../config/schema.ts";
 import type { Counter, Direction, Filter, Gauge, Histogram, Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import type { ArrivalPlan } from "../net/arrival.ts";
@@ -8,6 +9,7 @@ import type { HttpExchange } from "./exchange.ts";
 import type { HeadLimits } from "./head.ts";
 import type { Manner } from "./manner.ts";
 import type { Pool } from "./pool.ts";
+import type { RouteIndex } from "./route-index.ts";
 
 /** All in milliseconds; 0 switches a limit off. */
 export interface RouteTimeouts {
@@ -46,6 +48,8 @@ export type Action =
 
 export interface RoutePlan {
   readonly name: string;
+  /** The condition on the path, which `matches` has among its own. */
+  readonly path: Match["path"];
   readonly matches: (x: HttpExchange) => boolean;
   readonly action: Action;
   readonly chain: Chain;
@@ -72,6 +76,8 @@ export interface ListenerPlan {
   /** What comes before the first request; undefined where a connection begins with it. */
   readonly arrival: ArrivalPlan | undefined;
   readonly routes: readonly RoutePlan[];
+  /** Where there are many of them. */
+  readonly index: RouteIndex | undefined;
   /** The last of `routes` where the listener is a forward proxy; the only one for CONNECT. */
   readonly proxy: RoutePlan | undefined;
   /** For connections that are not looked into. */

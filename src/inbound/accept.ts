@@ -20,7 +20,8 @@ export const inbound: Manner = {
   namesUpstream: false,
 
   linesBehind(x: HttpExchange): string | undefined {
-    return mustMerge(x) || x.head.hostStart === -1 ? undefined : x.client.connectionLines;
+    if (mustMerge(x) || x.head.hostStart === -1) return undefined;
+    return x.edited ? x.addedText() + x.client.connectionLines : x.client.connectionLines;
   },
 
   requestFields(x: HttpExchange, authority: string): string {
@@ -32,7 +33,7 @@ export const inbound: Manner = {
 
 /** True when filters have edited the fields, or a trusted peer has said something of what is added here. */
 function mustMerge(x: HttpExchange): boolean {
-  return x.edited || (x.client.trusted && x.head.claims !== null);
+  return x.rewritten || (x.client.trusted && x.head.claims !== null);
 }
 
 /** HTTP/1.0 clients may send no Host; an HTTP/1.1 request without one would be refused. */
