@@ -24,7 +24,7 @@ export function explainStreams(listener: Listener, protocol: "tcp" | "tls"): str
 export function explainStream(route: Route, at: number, always: string): string[] {
   const { name, match, action, timeouts } = route;
   if (action.kind !== "forward") return [];
-  const when = match.sni === undefined ? always : `If it asks for ${match.sni.join(" or ")}`;
+  const when = match.sni === undefined ? always : `If it is TLS for ${match.sni.join(" or ")}`;
   const idle = timeouts.tunnelMs === 0 ? "" : `, and ends after ${formatDuration(timeouts.tunnelMs)} without a byte`;
   const connect =
     timeouts.connectMs === 0 ? "" : ` It waits ${formatDuration(timeouts.connectMs)} for the connection${idle}.`;

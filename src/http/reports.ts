@@ -1,6 +1,5 @@
 /** What is counted and said about an exchange. */
 import { type FailureCode, failure } from "../errors.ts";
-import type { Tunnel, TunnelEnd } from "../net/tunnel.ts";
 import type { Engine } from "./engine.ts";
 import type { HttpExchange } from "./exchange.ts";
 import type { ListenerPlan } from "./plan.ts";
@@ -36,26 +35,6 @@ export function countOutcome(x: HttpExchange): void {
 
 function isTunnel(x: HttpExchange): boolean {
   return x.status === 101 || (x.method === "CONNECT" && x.status === 200);
-}
-
-/** What a tunnel's end means for the exchange it was: bytes carried, and whose fault it was if it broke off. */
-export function noteTunnelEnd(x: HttpExchange, end: TunnelEnd, { bytesIn, bytesOut }: Tunnel): void {
-  x.bytesIn = bytesIn;
-  x.bytesOut = bytesOut;
-  const carried = `after ${bytesIn} bytes in and ${bytesOut} bytes out`;
-  if (end === "near_broken") x.lose("client_closed", `the client broke the tunnel off ${carried}`);
-  else if (end === "far_broken") x.lose("tunnel_broken", `${x.upstream} broke the tunnel off ${carried}`);
-  else if (end === "idle") x.lose("tunnel_idle", `nothing moved in the tunnel for too long, ${carried}`);
-  else if (end === "cut") {
-    reportCut(x.client.engine, x.client.plan, {
-      peer: x.peer.address,
-      upstream: x.upstream,
-      ageMs: Math.round(x.client.engine.thread.clock.now() - x.startedAt),
-      bytesIn,
-      bytesOut,
-    });
-    x.lose("stopped", `the tunnel was cut ${carried}`);
-  }
 }
 
 export interface CutTunnel {

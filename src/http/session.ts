@@ -9,7 +9,6 @@
 import type { FailureCode } from "../errors.ts";
 import type { Connection, ConnectionOwner } from "../net/connection.ts";
 import { ConnectionPeer } from "../net/peer.ts";
-import { Tunnel, type TunnelEnd } from "../net/tunnel.ts";
 import { Timed } from "../net/wheel.ts";
 import { endChunks } from "./body.ts";
 import { runDone } from "./chain.ts";
@@ -20,9 +19,10 @@ import { HttpExchange } from "./exchange.ts";
 import { Refusal } from "./head.ts";
 import { Lingering } from "./lingering.ts";
 import type { ListenerPlan } from "./plan.ts";
-import { countOutcome, noteTunnelEnd } from "./reports.ts";
+import { countOutcome } from "./reports.ts";
 import { RequestHead } from "./request-head.ts";
 import { RequestInput } from "./request-input.ts";
+import { TunnelledExchange } from "./tunnelled-exchange.ts";
 
 /** The listener's plan of the moment; a reload puts another one here. */
 export interface PlanHolder {
@@ -49,7 +49,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
   private readonly input = new RequestInput();
   private state: State = "reading";
   private x: HttpExchange | null = null;
-  private tunnel: Tunnel | null = null;
+  private tunnel: TunnelledExchange | null = null;
   private pumping = false;
   private headStarted = false;
   private lastActivity: number;
@@ -295,25 +295,14 @@ export class Session extends Timed implements ConnectionOwner, Client {
   }
 
   openTunnel(head: string, far: Connection, farEarly: Uint8Array): void {
-    const x = this.x!;
-    const { wheel } = this.engine;
     this.state = "tunnelling";
-    wheel.clear(this);
+    this.engine.wheel.clear(this);
     this.sendHead(head, undefined);
-    this.plan.tunnels.add(1);
-    this.tunnel = new Tunnel(this.connection, far, {
-      wheel,
-      idleMs: x.plan.timeouts.tunnel,
-      received: this.plan.receivedBytes,
-      sent: this.plan.sentBytes,
-      ended: (end) => this.tunnelEnded(x, end),
-    });
+    this.tunnel = new TunnelledExchange(this.x!, this.connection, far, () => this.tunnelEnded());
     this.tunnel.start(this.input.takeAll(), farEarly);
   }
 
-  private tunnelEnded(x: HttpExchange, end: TunnelEnd): void {
-    this.plan.tunnels.add(-1);
-    noteTunnelEnd(x, end, this.tunnel!);
+  private tunnelEnded(): void {
     this.tunnel = null;
     this.state = "closed";
     this.finish();

@@ -1,8 +1,4 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { errorCode } from "../../src/errors.ts";
 import { App, ok } from "../kit/app.ts";
 import { Flow, type FlowOptions, type ListenerWish, type RouteWish } from "../kit/flow.ts";
 import { FlowProcess } from "../kit/flow-process.ts";
@@ -39,20 +35,6 @@ async function through(script: (wire: Wire) => Promise<void>, wish: ListenerWish
   const app = appOf(script);
   await start({ to: app.port, ...wish });
   return flow.connect();
-}
-
-/** A key and a certificate for that name, made for this run. */
-function selfSigned(name: string): { key: string; cert: string } {
-  const folder = mkdtempSync(join(tmpdir(), "outrigger-tls-"));
-  const [key, cert] = [join(folder, "key"), join(folder, "cert")];
-  const made = Bun.spawnSync([
-    ..."openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1".split(" "),
-    ...["-subj", `/CN=${name}`, "-keyout", key, "-out", cert],
-  ]);
-  if (!made.success) throw new Error(`openssl: ${made.stderr}`);
-  const pair = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-  rmSync(folder, { recursive: true });
-  return pair;
 }
 
 /** The hash of everything that comes. */
@@ -238,60 +220,9 @@ describe("memory", () => {
 });
 
 describe("TLS passed through", () => {
-  const certificate = selfSigned("db.example.com");
-
-  /** A real TLS server that echoes, and says who it is. */
-  function tlsServer(name: string) {
-    return Bun.listen({
-      hostname: "127.0.0.1",
-      port: 0,
-      tls: certificate,
-      socket: {
-        data: (socket, bytes) => void socket.write(`${name} heard ${bytes.toString()}`),
-      },
-    });
-  }
-
-  /** What a TLS client with that server name is answered; or the code of its failure. */
-  function asked(port: number, serverName: string): Promise<string> {
-    return new Promise((resolve) => {
-      Bun.connect({
-        hostname: "127.0.0.1",
-        port,
-        tls: { serverName, rejectUnauthorized: false },
-        socket: {
-          handshake: (socket) => void socket.write("hello"),
-          data: (socket, bytes) => {
-            resolve(bytes.toString());
-            socket.end();
-          },
-          error: (_, error) => resolve(String(errorCode(error))),
-          close: () => resolve("closed"),
-        },
-      }).catch((error) => resolve(String(errorCode(error))));
-    });
-  }
-
   function routes(...names: [sni: string[] | undefined, port: number][]): RouteWish[] {
     return names.map(([sni, to], at) => ({ name: `r${at}`, to, match: { sni } }));
   }
-
-  test("goes by the server name to whom it names, or to the rest", async () => {
-    const [a, b, c] = [tlsServer("a"), tlsServer("b"), tlsServer("c")];
-    await start({
-      protocol: "tls",
-      routes: routes([["db.example.com"], a.port], [["*.example.com", "x.test"], b.port], [undefined, c.port]),
-    });
-    const said = await Promise.all(
-      ["db.example.com", "DB.Example.com", "other.example.com", "x.test", "example.com"].map((name) =>
-        asked(flow.port(), name),
-      ),
-    );
-    expect(said).toEqual(["a heard hello", "a heard hello", "b heard hello", "b heard hello", "c heard hello"]);
-    await flow.quiet();
-    expect(flow.named("stream_failed")).toEqual([]);
-    for (const server of [a, b, c]) server.stop(true);
-  });
 
   test("reaches the server byte for byte, however the ClientHello was cut", async () => {
     const hello = inRecords(helloMessage({ serverName: "a.test" }));
