@@ -51,7 +51,7 @@ describe("a reply to a request", () => {
       ],
       answering(ok()),
     );
-    const message = onlyAnswer(await ask(port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"));
+    const message = onlyAnswer(await ask(port, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\nhello"));
     expect([statusOf(message), valuesOf(message, "connection")]).toEqual([403, ["close"]]);
     expect(called).toEqual(["response"]);
   });
