@@ -40,6 +40,9 @@ const DEL = 127;
 /** Fifteen digits are still an exact number. */
 const mostDigits = 15;
 
+/** Elements that all `Connection` lines together may have: each is compared with each field. */
+const mostNominations = 200;
+
 const nothing = Buffer.alloc(0);
 
 /** What both kinds of head have: fields as text, and the few the engine must understand. */
@@ -70,6 +73,7 @@ export abstract class Head {
   /** Names listed in `Connection`, lower case, without close and keep-alive; they end here, in trailers too. */
   nominated: Set<string> | null = null;
   private fieldCount = 0;
+  private nominations = 0;
 
   protected abstract get badHead(): FailureCode;
   protected abstract get tooLarge(): FailureCode;
@@ -207,15 +211,17 @@ export abstract class Head {
     return this.cut(start, end);
   }
 
-  private noteConnection(start: number, nameEnd: number, lineEnd: number): undefined {
+  private noteConnection(start: number, nameEnd: number, lineEnd: number): Refusal | undefined {
     this.cut(start, lineEnd + 2);
     const { bytes } = this;
     if (lineEnd - nameEnd === 12 && bytes[nameEnd + 1] === SP && isName(bytes, nameEnd + 2, "keep-alive")) {
       this.saysKeepAlive = true; // what browsers and most clients send
-      return;
+      return undefined;
     }
-    const value = this.value(nameEnd, lineEnd);
-    for (const part of value.toLowerCase().split(",")) {
+    const parts = this.value(nameEnd, lineEnd).toLowerCase().split(",", mostNominations);
+    this.nominations += parts.length;
+    if (this.nominations >= mostNominations) return new Refusal(this.tooLarge, "Connection names too many fields");
+    for (const part of parts) {
       const token = trimmed(part);
       if (token === "close") this.saysClose = true;
       else if (token === "keep-alive") this.saysKeepAlive = true;
@@ -224,6 +230,7 @@ export abstract class Head {
         this.nominated.add(token);
       }
     }
+    return undefined;
   }
 
   /** RFC 9112 section 6.3: one line, digits only; even equal repetitions are refused. */

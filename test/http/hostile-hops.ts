@@ -19,15 +19,22 @@ const nominations = passed("Connection", {
     get("Connection: via, x-forwarded-for, x-forwarded-proto, x-request-id\r\n"),
     get(""),
   ],
-  "a thousand names": [
-    get(`Connection: ${Array.from({ length: 1000 }, (_, i) => `n${i}`).join(",")}\r\nN999: 1\r\nN1000: 2\r\n`),
-    get("N1000: 2\r\n"),
+  "199 names": [
+    get(`Connection: ${Array.from({ length: 199 }, (_, i) => `n${i}`).join(",")}\r\nN198: 1\r\nN199: 2\r\n`),
+    get("N199: 2\r\n"),
   ],
   "Keep-Alive and Proxy-Connection end here": [
     get("Keep-Alive: timeout=5, max=1000\r\nProxy-Connection: keep-alive\r\n"),
     get(""),
   ],
   "TE ends here": [get("TE: trailers\r\nConnection: TE\r\n"), get("")],
+});
+
+const crowds = refused("Connection", 431, {
+  "200 names": get(`Connection: ${Array.from({ length: 200 }, (_, i) => `n${i}`).join(",")}\r\n`),
+  "one name 30,000 times": get(`Connection: ${"a,".repeat(30_000)}a\r\n`),
+  "nothing 60,000 times": get(`Connection: ${",".repeat(60_000)}\r\n`),
+  "many names in many lines": get("Connection: a, b, c\r\n".repeat(70)),
 });
 
 const closing = last("Connection", {
@@ -108,6 +115,7 @@ const behind: HostileRow[] = [
 
 export const hopRows: readonly HostileRow[] = [
   ...nominations,
+  ...crowds,
   ...closing,
   ...expectations,
   ...upgrades,

@@ -47,13 +47,13 @@ test("the corpus is as long as it was meant to be, and every row has a name of i
 describe.each(families)("%s:", (family) => {
   test.each(rows.filter((row) => row.family === family).map((row) => [row.name, row] as const))("%s", (_, row) => {
     expect(send(row, [row.bytes])).toEqual(wanted(row));
-    expect(send(row, [...row.bytes])).toEqual(wanted(row));
+    if (row.bytes.length < 5000) expect(send(row, [...row.bytes])).toEqual(wanted(row));
   });
 });
 
-/** Positions at which a row is cut in two: all, or a thousand of a long one. */
+/** Positions at which a row is cut in two: all, or a hundred of a very long one. */
 function* cuts(length: number): Generator<number> {
-  const step = Math.max(1, Math.floor(length / 1000));
+  const step = length < 5000 ? 1 : Math.floor(length / 100);
   for (let at = 1; at < length; at += step) yield at;
 }
 
