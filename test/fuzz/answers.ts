@@ -98,8 +98,8 @@ function problemOf(round: Round, { first, second }: Outcome): string | undefined
   const { kind, answer, ends, filtered } = round;
   if (!second.startsWith("HTTP/1.1 200 OK\r\n") || !(filtered ? /\r\nsecond\r\n/ : /\r\n\r\nsecond$/).test(second))
     return `the next client got ${second}`;
-  const closed = first.ended || first.broken;
-  const got = strictAnswers(first.received, [kind.method], closed);
+  // A body that ends with its connection is whole when that ended by FIN, not when it was broken off.
+  const got = strictAnswers(first.received, [kind.method], first.ended);
   if (got.fault !== undefined) return `the client was sent ${got.fault}`;
   if (got.messages.filter((message) => statusOf(message) >= 200).length > 1) return "the client got two answers";
   const final = finalOf(got.messages);
