@@ -6,18 +6,22 @@
  *   abort()          gives back what prepare took
  */
 import type { Config, Listener as ListenerConfig } from "./config/schema.ts";
-import type { Direction, Filter, Thread } from "./contracts.ts";
-import { UserError } from "./errors.ts";
+import type { Filter, Thread } from "./contracts.ts";
 import { Admission } from "./http/admission.ts";
 import { compileListener, type FilterRegistry } from "./http/compile.ts";
+import { ConnectionLimit } from "./http/connection-limit.ts";
 import { Engine } from "./http/engine.ts";
 import type { ListenerPlan } from "./http/plan.ts";
 import type { Pool } from "./http/pool.ts";
 import { type OwnAnswer, type OwnFailure, type OwnRequest, request } from "./http/request.ts";
 import type { PlanHolder } from "./http/session.ts";
+import { type BoundAddress, bindFault, boundText, listenerKey } from "./listening.ts";
+import type { MetricsSource } from "./metrics.ts";
 import { CertificateExpiry, type Expiring } from "./net/certificate-expiry.ts";
+import type { Connection } from "./net/connection.ts";
 import { Listener } from "./net/listen.ts";
 import { filters as builtInFilters } from "./registry.gen.ts";
+import type { TrafficPart } from "./traffic-part.ts";
 
 export interface TrafficOptions {
   /** Connections at once, over all listeners. */
@@ -27,6 +31,18 @@ export interface TrafficOptions {
   /** Resident bytes now. */
   readonly residentBytes?: () => number;
   readonly registry?: FilterRegistry;
+  /** Set where several threads share the work. */
+  readonly worker?: TrafficWorkerOptions;
+}
+
+/** What one of several threads that carry traffic shares with the others. */
+export interface TrafficWorkerOptions {
+  /** Counted from 1; part of every request id. */
+  readonly number: number;
+  /** Made by `ConnectionLimit.allocate`. */
+  readonly connections: SharedArrayBuffer;
+  /** Binds the address that all of them bind. */
+  open(listener: ListenerConfig, accept: (connection: Connection) => void): Listener;
 }
 
 export interface Prepared {
@@ -57,8 +73,9 @@ interface Retired {
 
 const housekeepingMs = 1000;
 
-export class Traffic {
+export class Traffic implements TrafficPart {
   readonly engine: Engine;
+  private readonly limit: ConnectionLimit;
   private readonly admission: Admission;
   private readonly registry: FilterRegistry;
   private readonly options: TrafficOptions;
@@ -69,19 +86,20 @@ export class Traffic {
   private retired: Retired[] = [];
 
   constructor(thread: Thread, options: TrafficOptions) {
-    this.engine = new Engine(thread);
+    this.engine = new Engine(thread, options.worker?.number);
     this.options = options;
     this.registry = options.registry ?? builtInFilters;
-    this.admission = new Admission(this.engine, options.maxConnections);
+    this.limit = new ConnectionLimit(options.maxConnections, options.worker?.connections);
+    this.admission = new Admission(this.engine, this.limit);
     this.expiry = new CertificateExpiry(thread);
     this.housekeeping = setInterval(() => this.keepHouse(), housekeepingMs);
   }
 
-  get listeners(): readonly { name: string; direction: Direction; address: string }[] {
+  get listeners(): TrafficPart["listeners"] {
     return this.bound.map(({ holder, listener }) => ({
       name: holder.plan.name,
       direction: holder.plan.direction,
-      address: boundAddress(listener),
+      address: addressOf(listener),
     }));
   }
 
@@ -104,30 +122,28 @@ export class Traffic {
 
   private async draft(config: ListenerConfig, whole: Config): Promise<Draft> {
     const { plan, filters, certificates } = await compileListener(this.engine, config, whole.limits, this.registry);
-    const key = config.listen.port === 0 ? `${config.listen.text} ${config.name}` : config.listen.text;
+    const key = listenerKey(config);
     const known = this.bound.find((bound) => bound.key === key);
     if (known !== undefined)
       return { key, listener: known.listener, holder: known.holder, plan, filters, certificates, fresh: false };
     const holder: PlanHolder = { plan };
     try {
-      const listener = Listener.open(config.listen, (connection) => this.admission.admit(connection, holder));
+      const listener = this.open(config, (connection) => this.admission.admit(connection, holder));
       return { key, listener, holder, plan, filters, certificates, fresh: true };
     } catch (error) {
       for (const filter of filters) filter.close?.();
-      if (error instanceof UserError)
-        throw new UserError(
-          `${whole.file}: ${config.direction} "${config.name}": ${this.whyNot(config, error)}`,
-          error.exitCode,
-        );
-      throw error;
+      throw bindFault(
+        whole.file,
+        config,
+        error,
+        this.bound.map(({ listener: ours }) => placeOf(ours)),
+      );
     }
   }
 
-  /** A listener of ours on the same port stands in the way until the change is made, and may be part of it. */
-  private whyNot({ listen }: ListenerConfig, error: UserError): string {
-    const own = this.bound.find((bound) => bound.listener.address.port === listen.port);
-    if (own === undefined) return error.message;
-    return `the port is this sidecar's own, on ${boundAddress(own.listener)}; a change of address on one port needs a restart`;
+  private open(config: ListenerConfig, accept: (connection: Connection) => void): Listener {
+    const { worker } = this.options;
+    return worker === undefined ? Listener.open(config.listen, accept) : worker.open(config, accept);
   }
 
   private abandon(drafts: readonly Draft[]): void {
@@ -163,7 +179,7 @@ export class Traffic {
         emit("listener_bound", {
           listener: draft.plan.name,
           direction: draft.plan.direction,
-          address: boundAddress(draft.listener),
+          address: addressOf(draft.listener),
         });
     }
     this.bound = drafts.map(({ plan: _, fresh: __, ...bound }) => bound);
@@ -188,22 +204,23 @@ export class Traffic {
     this.retired = kept;
   }
 
-  /** One request of our own, through the same door as everybody's. Never rejects. */
+  /** All its numbers are in this thread's region. */
+  metricsSources(): readonly MetricsSource[] {
+    return [];
+  }
+
   request(wanted: OwnRequest): Promise<OwnAnswer | OwnFailure> {
     return request(this.engine, wanted);
   }
 
-  /** From now on every answer ends its connection; new ones are still accepted. */
   announce(): void {
     this.engine.announcing = true;
   }
 
-  /** Takes an announcement back: nobody stopped us within the lease. */
   recant(): void {
     this.engine.announcing = false;
   }
 
-  /** Waits until every answer is out, or the time is over; requests are still answered. Returns how many were not. */
   async drain(deadlineMs: number): Promise<{ cut: number }> {
     const { clock } = this.engine.thread;
     const end = clock.now() + deadlineMs;
@@ -218,7 +235,6 @@ export class Traffic {
     return count;
   }
 
-  /** Closes everything at once. */
   stop(): void {
     clearInterval(this.housekeeping);
     for (const { listener } of this.bound) listener.close();
@@ -241,13 +257,16 @@ function closeAll(filters: readonly Filter[]): void {
   for (const filter of filters) filter.close?.();
 }
 
-function boundAddress(listener: Listener): string {
-  const host = listener.address.host ?? "";
-  return `${host.includes(":") ? `[${host}]` : host}:${listener.port}`;
+function placeOf(listener: Listener): BoundAddress {
+  return { listen: listener.address, port: listener.port };
+}
+
+function addressOf(listener: Listener): string {
+  return boundText(placeOf(listener));
 }
 
 /** Zero where the system does not tell: it needs a descriptor to look, and there may be none left. */
-function residentBytes(): number {
+export function residentBytes(): number {
   try {
     return process.memoryUsage.rss();
   } catch {

@@ -5,6 +5,7 @@ import type { ArrivalPlan, Arrived } from "../net/arrival.ts";
 import type { Connection } from "../net/connection.ts";
 import type { StreamPlan } from "../tcp/stream-plan.ts";
 import { StreamSession } from "../tcp/stream-session.ts";
+import type { ConnectionLimit } from "./connection-limit.ts";
 import type { Engine } from "./engine.ts";
 import { Newcomer, type Reception } from "./newcomer.ts";
 import type { ListenerPlan } from "./plan.ts";
@@ -27,19 +28,19 @@ export class Admission implements Reception {
   /** Everything on accepted connections, those still arriving included. */
   readonly sessions = new Set<Occupant>();
   private readonly engine: Engine;
-  private readonly maxConnections: number;
+  private readonly limit: ConnectionLimit;
   private readonly turnaways: Turnaways;
 
-  constructor(engine: Engine, maxConnections: number) {
+  constructor(engine: Engine, limit: ConnectionLimit) {
     this.engine = engine;
-    this.maxConnections = maxConnections;
-    this.turnaways = new Turnaways(engine);
+    this.limit = limit;
+    this.turnaways = new Turnaways(engine, limit);
   }
 
   admit(connection: Connection, holder: PlanHolder): void {
     const { plan } = holder;
-    if (this.sessions.size >= this.maxConnections) {
-      this.turnaways.overload(connection, plan, this.maxConnections);
+    if (!this.limit.take()) {
+      this.turnaways.overload(connection, plan);
       return;
     }
     plan.connections.add(1);
@@ -48,10 +49,7 @@ export class Admission implements Reception {
   }
 
   private open(connection: Connection, holder: PlanHolder, connections: Gauge): Session {
-    const session = new Session(this.engine, holder, connection, (closed) => {
-      this.sessions.delete(closed);
-      connections.add(-1);
-    });
+    const session = new Session(this.engine, holder, connection, (closed) => this.vacate(closed, connections));
     this.sessions.add(session);
     return session;
   }
@@ -76,10 +74,9 @@ export class Admission implements Reception {
   /** Its bytes are not looked into. */
   private carry(newcomer: Newcomer, stream: StreamPlan, { bytes, hello }: Pick<Arrived, "bytes" | "hello">): void {
     const { connection, holder, plan } = newcomer;
-    const session = new StreamSession(this.engine, holder, stream, connection, (closed) => {
-      this.sessions.delete(closed);
-      plan.connections.add(-1);
-    });
+    const session = new StreamSession(this.engine, holder, stream, connection, (closed) =>
+      this.vacate(closed, plan.connections),
+    );
     this.sessions.add(session);
     session.start(hello?.serverName, bytes, hello !== undefined);
   }
@@ -94,8 +91,14 @@ export class Admission implements Reception {
   }
 
   left(newcomer: Newcomer): void {
-    this.sessions.delete(newcomer);
-    newcomer.plan.connections.add(-1);
+    this.vacate(newcomer, newcomer.plan.connections);
+  }
+
+  /** The connection is gone. */
+  private vacate(occupant: Occupant, connections: Gauge): void {
+    this.sessions.delete(occupant);
+    connections.add(-1);
+    this.limit.give();
   }
 }
 

@@ -1,6 +1,7 @@
 /** Connections that are not served: told why where they can be, closed, counted, and named in the log at a bounded rate. */
 import { type FailureCode, failure } from "../errors.ts";
 import { type Connection, isLoopback } from "../net/connection.ts";
+import type { ConnectionLimit } from "./connection-limit.ts";
 import type { Engine } from "./engine.ts";
 import { Lingering } from "./lingering.ts";
 import type { ListenerPlan } from "./plan.ts";
@@ -8,25 +9,25 @@ import { failureReply, renderReply } from "./respond.ts";
 
 /** How long a refused client may take its answer. */
 const refusalMs = 1000;
-/** Refused clients that may take that time at once: in a flood they would use up the descriptors kept for other uses. */
-const mostRefused = 64;
 /** One line of each kind a second says it all, however many come. */
 const reportEveryMs = 1000;
 
 export class Turnaways {
   private readonly engine: Engine;
-  private refused = 0;
+  private readonly limit: ConnectionLimit;
   private overloadReportedAt = Number.NEGATIVE_INFINITY;
   private failureReportedAt = Number.NEGATIVE_INFINITY;
   private unreported = 0;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, limit: ConnectionLimit) {
     this.engine = engine;
+    this.limit = limit;
   }
 
   /** More connections than are allowed. A client that expects TLS could not read the answer. */
-  overload(connection: Connection, plan: ListenerPlan, limit: number): void {
+  overload(connection: Connection, plan: ListenerPlan): void {
     const { engine } = this;
+    const { most: limit } = this.limit;
     engine.countFailure("overloaded");
     const { clock, emit } = engine.thread;
     if (clock.now() - this.overloadReportedAt >= reportEveryMs) {
@@ -73,13 +74,10 @@ export class Turnaways {
   }
 
   private letGo(connection: Connection): void {
-    if (this.refused >= mostRefused) {
+    if (!this.limit.takeRefused()) {
       connection.end();
       return;
     }
-    this.refused++;
-    new Lingering(this.engine.wheel, connection, refusalMs, () => {
-      this.refused--;
-    });
+    new Lingering(this.engine.wheel, connection, refusalMs, () => this.limit.giveRefused());
   }
 }

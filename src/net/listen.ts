@@ -18,6 +18,15 @@ export function addressText(address: ListenAddress): string {
   return `${host.includes(":") ? `[${host}]` : host}:${address.port}`;
 }
 
+export interface ListenOptions {
+  /**
+   * Other threads of this process bind the same address, and the kernel spreads connections over all of them
+   * (SO_REUSEPORT, socket(7)). Whoever shares has made sure before that nobody else has the address: so does every other
+   * process of this user that asks for the same.
+   */
+  readonly shared?: boolean;
+}
+
 export class Listener {
   /** As configured; the key by which a reload recognises it. */
   readonly address: ListenAddress;
@@ -25,10 +34,10 @@ export class Listener {
   accept: (connection: Connection) => void;
   private readonly server: TCPSocketListener<Connection>;
 
-  private constructor(address: ListenAddress, accept: (connection: Connection) => void) {
+  private constructor(address: ListenAddress, accept: (connection: Connection) => void, isShared: boolean) {
     this.address = address;
     this.accept = accept;
-    this.server = bind(address, (socket) => {
+    this.server = bind(address, isShared, (socket) => {
       const connection = new Connection(socket);
       socket.data = connection;
       this.accept(connection);
@@ -37,9 +46,13 @@ export class Listener {
   }
 
   /** @throws UserError (exit 3) that names the address and what stands in the way */
-  static open(address: ListenAddress, accept: (connection: Connection) => void): Listener {
+  static open(
+    address: ListenAddress,
+    accept: (connection: Connection) => void,
+    { shared = false }: ListenOptions = {},
+  ): Listener {
     try {
-      return new Listener(address, accept);
+      return new Listener(address, accept, shared);
     } catch (error) {
       throw new UserError(`cannot listen on ${addressText(address)}: ${reason(error, address)}`, 3);
     }
@@ -56,14 +69,22 @@ export class Listener {
   }
 }
 
-function bind(address: ListenAddress, open: (socket: RawSocket) => void): TCPSocketListener<Connection> {
-  const listen = (hostname: string) =>
-    Bun.listen<Connection>({
+function bind(
+  address: ListenAddress,
+  reusePort: boolean,
+  open: (socket: RawSocket) => void,
+): TCPSocketListener<Connection> {
+  const listen = (hostname: string) => {
+    // The runtime knows reusePort here, its types do not (Bun 1.4).
+    const options = {
       hostname,
       port: address.port,
+      reusePort,
       allowHalfOpen: true,
       socket: { ...connectionEvents, open },
-    });
+    };
+    return Bun.listen<Connection>(options);
+  };
   if (address.host !== undefined) return listen(address.host);
   try {
     return listen("::");
