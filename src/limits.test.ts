@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  allottedCores,
   cgroupMemoryBytes,
   defaultConnections,
   memoryLimitBytes,
@@ -71,5 +72,38 @@ describe("memory", () => {
 
   test("a machine without cgroups has no limit", () => {
     expect(cgroupMemoryBytes(join(root, "absent"), "")).toBeUndefined();
+  });
+});
+
+describe("cores", () => {
+  test("are the quota rounded up, cgroup v2, and never more than this process may run on", () => {
+    const cores = (text: string, runsOn = 8) => allottedCores(cgroup(`cpu ${text}`, { "cpu.max": text }), "0::/\n", runsOn);
+    expect(cores("200000 100000\n")).toBe(2);
+    expect(cores("150000 100000\n")).toBe(2);
+    expect(cores("10000 100000\n")).toBe(1);
+    expect(cores("max 100000\n")).toBe(8);
+    expect(cores("1600000 100000\n")).toBe(8);
+  });
+
+  test("cgroup v2 outside a container, by the path of this process", () => {
+    const place = cgroup("cpu-path", { "app.slice/cpu.max": "300000 100000\n" });
+    expect(allottedCores(place, "0::/app.slice\n", 8)).toBe(3);
+  });
+
+  test("cgroup v1, alone or mounted together with another controller, and its way to write no limit", () => {
+    const quota = (cores: number) => ({ "cpu.cfs_quota_us": `${cores * 50_000}\n`, "cpu.cfs_period_us": "50000\n" });
+    const within = (folder: string, files: Record<string, string>) =>
+      Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text]));
+    const alone = cgroup("cpu-v1", within("cpu/kubepods/pod1", quota(2)));
+    expect(allottedCores(alone, "4:cpu:/kubepods/pod1\n3:cpuacct:/\n", 8)).toBe(2);
+    const together = cgroup("cpu-v1-together", within("cpu,cpuacct", quota(3)));
+    expect(allottedCores(together, "4:cpu,cpuacct:/kubepods/pod1\n", 8)).toBe(3);
+    const free = within("cpu", { ...quota(1), "cpu.cfs_quota_us": "-1\n" });
+    expect(allottedCores(cgroup("cpu-v1-free", free), "4:cpu:/\n", 8)).toBe(8);
+  });
+
+  test("a machine without cgroups gives those this process may run on", () => {
+    expect(allottedCores(join(root, "absent"), "", 3)).toBe(3);
+    expect(allottedCores()).toBeGreaterThan(0);
   });
 });

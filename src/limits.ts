@@ -1,5 +1,6 @@
-/** How much this process may take: descriptors and memory, as the kernel and the container's cgroup say. */
+/** How much this process may take: descriptors, memory and cores, as the kernel and the container's cgroup say. */
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 /** Descriptors kept for files, the own log, health and the runtime. */
 const keptDescriptors = 128;
@@ -58,6 +59,31 @@ export function cgroupMemoryBytes(
   ];
   const limits = places.map((path) => limitOf(read(path))).filter((limit) => limit !== undefined);
   return limits.length === 0 ? undefined : Math.min(...limits);
+}
+
+/**
+ * The cores a container is given: its CPU quota rounded up, cgroup v2 then v1, and never more than this process may run
+ * on; at least 1.
+ */
+export function allottedCores(
+  root = "/sys/fs/cgroup",
+  membership = read("/proc/self/cgroup") ?? "",
+  runsOn = availableParallelism(),
+): number {
+  const unified = slashless(/^0::(.*)$/m.exec(membership)?.[1] ?? "");
+  const [, controllers = "cpu", path = ""] = /^\d+:((?:[^:]*,)?cpu(?:,[^:]*)?):(.*)$/m.exec(membership) ?? [];
+  const v1 = [`${root}/${controllers}${slashless(path)}`, `${root}/${controllers}`, `${root}/cpu`];
+  const quotas = [
+    ...[`${root}${unified}`, root].map((folder) => coresOf(read(`${folder}/cpu.max`))),
+    ...v1.map((folder) => coresOf(`${read(`${folder}/cpu.cfs_quota_us`)} ${read(`${folder}/cpu.cfs_period_us`)}`)),
+  ].filter((cores) => cores !== undefined);
+  return Math.max(1, Math.min(runsOn, ...quotas));
+}
+
+/** `200000 100000` is a quota and its period, both in microseconds: two cores. Version 1 writes no quota as -1. */
+function coresOf(text: string | undefined): number | undefined {
+  const [, quota, period] = /^(\d+)\s+([1-9]\d*)\s*$/.exec(text?.replace(/\s+/g, " ") ?? "") ?? [];
+  return quota === undefined ? undefined : Math.ceil(Number(quota) / Number(period));
 }
 
 function limitOf(text: string | undefined): number | undefined {

@@ -75,6 +75,15 @@ function explainSidecar(config: Config, stateDir: string | undefined): string[] 
     `The sidecar serves /startup, /ready, /live, /metrics and /drain on ${config.health.host === undefined ? `port ${config.health.port} of every address` : config.health.text}.`,
     `  It takes ${connections === undefined ? "as many connections as its descriptors allow" : `${connections} connections at once`} and heads of up to ${formatSize(headBytes)} and ${plural(headFields, "field")}; above ${memoryLimit} new requests get 503.`,
     `  At SIGTERM it lets what is under way finish for up to ${formatDuration(config.shutdown.graceMs)}, then stops.`,
+    ...explainConcurrency(config.concurrency),
     ...(stateDir === undefined ? [] : [`  Its state is kept in ${stateDir}.`]),
+  ];
+}
+
+function explainConcurrency(concurrency: Config["concurrency"]): string[] {
+  if (concurrency === 1) return [];
+  const threads = concurrency === "auto" ? "as many threads as the container has cores" : `${concurrency} threads`;
+  return [
+    `  Requests and calls are carried by ${threads}: each has its own connections to upstreams, and connections to us are spread over them; the limit on connections is for all of them together.`,
   ];
 }

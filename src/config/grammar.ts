@@ -26,6 +26,21 @@ function parseMemory(value: string | number): Result<Limits["memory"]> {
   return "value" in bytes ? { value: { bytes: bytes.value } } : bytes;
 }
 
+/** More would be a slip of the pen: each one costs memory. */
+const mostWorkers = 64;
+
+function concurrency() {
+  const doc = { title: "number or auto", example: "2", type: ["string", "integer"], pattern: "^(auto|\\d{1,2})$" } as const;
+  return scalar(doc, parseConcurrency);
+}
+
+function parseConcurrency(value: string | number): Result<Config["concurrency"]> {
+  if (value === "auto") return { value };
+  const count = /^\d+$/.test(String(value)) ? Number(value) : 0;
+  if (count >= 1 && count <= mostWorkers) return { value: count };
+  return { problem: `"${value}" is not a number of threads`, remedy: `write 1 to ${mostWorkers}, or auto` };
+}
+
 function limitsSchema() {
   return z.strictObject({
     connections: option(z.int().min(1), "Connections at once, over all listeners; more are answered 503.", {
@@ -88,6 +103,11 @@ function sections(dropIns: DropIns) {
     health: () =>
       option(address(), "Where `/startup`, `/ready`, `/live`, `/metrics` and `/drain` are served.").prefault(7411),
     shutdown: () => option(shutdownSchema(), "How the sidecar stops.").prefault({}),
+    concurrency: () =>
+      option(
+        concurrency(),
+        "Threads that carry requests and calls. 1 is the main thread alone; with more, each has its own listeners on the same addresses, its own connections to upstreams, and costs memory. `auto` is one for each core the container's CPU limit gives, rounded up. Connections that wait to be accepted when a reload removes their listener are reset. A change needs a restart.",
+      ).prefault(1),
     limits: () => option(limitsSchema(), "What is too much.").prefault({}),
     logs: () =>
       option(z.array(logPipelineSchema(dropIns.logInputs, dropIns.logOutputs)), "Logs to collect.").optional(),
@@ -104,11 +124,11 @@ export type Parsed = { [N in Defaulted]: z.output<ReturnType<Sections[N]>> } & {
   [N in SectionName]?: z.output<ReturnType<Sections[N]>>;
 };
 /** Sections that are there even when the document does not have them. */
-type Defaulted = "health" | "shutdown" | "limits";
+type Defaulted = "health" | "shutdown" | "concurrency" | "limits";
 
 /** The names of all sections. */
 export function sectionNames(): SectionName[] {
-  return ["version", "state", "health", "shutdown", "limits", "logs", "schedules", "inbound", "outbound"];
+  return ["version", "state", "health", "shutdown", "concurrency", "limits", "logs", "schedules", "inbound", "outbound"];
 }
 
 /** The schema of a document; that of a section it does not have may be left out for speed. */
@@ -117,7 +137,7 @@ export function documentSchema(
   has: (section: SectionName) => boolean = () => true,
 ): z.ZodType<Parsed, unknown> {
   const all = sections(dropIns);
-  const defaulted: readonly string[] = ["health", "shutdown", "limits"] satisfies Defaulted[];
+  const defaulted: readonly string[] = ["health", "shutdown", "concurrency", "limits"] satisfies Defaulted[];
   const absent = z.unknown().optional();
   const schemaOf = (name: SectionName) => (defaulted.includes(name) || has(name) ? all[name]() : absent);
   const shape = Object.fromEntries(sectionNames().map((name) => [name, schemaOf(name)]));
@@ -134,6 +154,7 @@ export function toConfig(parsed: Parsed, file: string, dropIns: DropIns): Config
     state: parsed.state,
     health: parsed.health,
     shutdown: { graceMs: parsed.shutdown.grace },
+    concurrency: parsed.concurrency,
     limits: parsed.limits as Limits,
     logs: toLogPipelines(parsed.logs ?? [], dropIns.logInputs, dropIns.logOutputs),
     schedules: toSchedules(parsed.schedules ?? []),

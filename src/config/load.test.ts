@@ -32,6 +32,7 @@ describe("a configuration", () => {
       state: undefined,
       health: { host: undefined, port: 7411, text: "7411" },
       shutdown: { graceMs: 25_000 },
+      concurrency: 1,
       limits: { connections: undefined, headBytes: 65_536, headFields: 200, memory: { share: 0.7 } },
       logs: [],
       schedules: [],

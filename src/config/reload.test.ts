@@ -11,6 +11,7 @@ function config(changes: Partial<Config> = {}): Config {
     state: undefined,
     health: { host: undefined, port: 7411, text: "7411" },
     shutdown: { graceMs: 25_000 },
+    concurrency: 1,
     limits: { connections: undefined, headBytes: 1, headFields: 1, memory: { share: 0.7 } },
     logs: [],
     schedules: [],
@@ -138,6 +139,7 @@ describe("a reload", () => {
     expect(events[1]).toEqual(["config_restart_needed", { keys: ["state", "health"] }]);
     const limits = { connections: 5, headBytes: 1, headFields: 1, memory: { bytes: 5 } };
     expect(keysThatNeedRestart(config(), config({ limits }))).toEqual(["limits.connections", "limits.memory"]);
+    expect(keysThatNeedRestart(config(), config({ concurrency: "auto" }))).toEqual(["concurrency"]);
     expect(keysThatNeedRestart(config(), config({ shutdown: { graceMs: 1 } }))).toEqual([]);
   });
 });

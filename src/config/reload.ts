@@ -4,7 +4,7 @@
  *   load -> every part prepares (binds what is new, starts what may fail) -> all commit in one tick -> keep the text
  *     \________ any failure: what was prepared is undone, all of the old stays, every fault is said ________/
  */
-import type { Emit, Metrics } from "../contracts.ts";
+import type { Awaitable, Emit, Metrics } from "../contracts.ts";
 import { UserError } from "../errors.ts";
 import { type Fault, formatFaults } from "./faults.ts";
 import type { Loaded, LoadResult } from "./load.ts";
@@ -12,10 +12,10 @@ import type { Config } from "./schema.ts";
 
 /** What a part has prepared. Exactly one of the two is called. */
 export interface Change {
-  /** Makes it so, within this tick. Cannot fail. */
-  commit(): void;
+  /** Makes it so, within this tick. Cannot fail. A promise says when the part's other threads have followed. */
+  commit(): Awaitable<void>;
   /** Undoes what preparing did. */
-  abort(): void | Promise<void>;
+  abort(): Awaitable<void>;
 }
 
 /** A part of the sidecar that follows the config. */
@@ -33,7 +33,7 @@ export async function applyConfig(parts: readonly ConfiguredPart[], config: Conf
     await Promise.all(changes.map((change) => change.abort()));
     throw failed.reason;
   }
-  for (const change of changes) change.commit();
+  await Promise.all(changes.map((change) => change.commit()));
 }
 
 export interface ReloadOptions {
@@ -130,6 +130,7 @@ export function faultLines(faults: readonly Fault[]): string[] {
 const readOnce: Readonly<Record<string, (config: Config) => unknown>> = {
   state: (config) => config.state,
   health: (config) => config.health.text,
+  concurrency: (config) => config.concurrency,
   "limits.connections": (config) => config.limits.connections,
   "limits.memory": (config) => JSON.stringify(config.limits.memory),
 };

@@ -22,6 +22,8 @@ export interface Config {
   /** Where health and metrics are served. */
   readonly health: Address;
   readonly shutdown: { readonly graceMs: number };
+  /** Threads that carry traffic; 1 is the main thread, `auto` one for each core of the container. */
+  readonly concurrency: number | "auto";
   readonly limits: Limits;
   readonly logs: readonly LogPipeline[];
   readonly schedules: readonly Schedule[];
