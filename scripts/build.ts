@@ -2,15 +2,18 @@
  * `npm run build`: one compiled binary, `dist/outrigger`. Words on the command line replace the path it is written to.
  *
  * Bytecode saves parsing at start; splitting keeps each drop-in a chunk of its own, so that only what is
- * configured is loaded. Workers are entry points too. In the binary all files lie in one folder, so that a file finds
- * the worker beside it, `new URL("./worker.ts", import.meta.url)`, as it does in the source.
+ * configured is loaded. Workers are entry points too: every file named `worker.ts` or `…-worker.ts`. In the binary all
+ * files lie in one folder, so that a file finds the worker beside it, `new URL("./worker.ts", import.meta.url)`, as it
+ * does in the source; and so no two of them may have the same name.
  */
 import { statSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const outfile = process.argv[2] ?? join(root, "dist/outrigger");
-const workers = [...new Bun.Glob("src/**/worker.ts").scanSync({ cwd: root, absolute: true })].sort();
+const workers = [...new Bun.Glob("src/**/{worker,*-worker}.ts").scanSync({ cwd: root, absolute: true })].sort();
+const names = workers.map((path) => basename(path));
+if (new Set(names).size < names.length) throw new Error(`two workers have the same name: ${names.sort().join(", ")}`);
 
 const result = await Bun.build({
   entrypoints: [join(root, "src/main.ts"), ...workers],

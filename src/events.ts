@@ -80,6 +80,11 @@ export const spineEvents = {
   },
   certificate_expires: { level: "warn", text: "the certificate {file} expires on {expires}" },
   certificate_expired: { level: "error", text: "the certificate {file} expired on {expires}" },
+  traffic_thread_failed: {
+    level: "error",
+    text: "{thread} ended unexpectedly, and its connections with it; the sidecar stops in good order: {error}",
+    metric: "outrigger_traffic_thread_failures_total",
+  },
   exchanges_cut: {
     level: "warn",
     text: "{count} exchanges were cut because the time for draining was over",

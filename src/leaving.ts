@@ -6,11 +6,11 @@ import { isLoopbackHost, listeningPorts } from "./local-ports.ts";
 import type { Records } from "./records.ts";
 import type { Timing } from "./schedules/clock.ts";
 import type { Schedules } from "./schedules/schedules.ts";
-import type { Traffic } from "./traffic.ts";
+import type { TrafficPart } from "./traffic-part.ts";
 
 export interface LeavingOptions {
   readonly config: Config;
-  readonly parts: { readonly traffic: Traffic; readonly schedules: Schedules; readonly records: Records };
+  readonly parts: { readonly traffic: TrafficPart; readonly schedules: Schedules; readonly records: Records };
   readonly thread: Thread;
   readonly timing: Timing;
   /** How many exchanges have ended since the start. */
@@ -83,7 +83,7 @@ export class Leaving implements Deeds {
     if (this.quiesced === undefined) this.quiesce();
     schedules.stop();
     await this.attempt("reload", this.quiesced!, leftMs() / 2);
-    await this.attempt("traffic", (async () => traffic.stop())(), leftMs());
+    await this.attempt("traffic", (async () => await traffic.stop())(), leftMs());
     const forRecordsMs = Math.max(0, leftMs() - afterRecordsMs);
     await this.attempt("log worker", records.drain(forRecordsMs), forRecordsMs + afterRecordsMs);
     await this.attempt("log worker", records.stop(), afterRecordsMs);

@@ -77,7 +77,8 @@ describe("memory", () => {
 
 describe("cores", () => {
   test("are the quota rounded up, cgroup v2, and never more than this process may run on", () => {
-    const cores = (text: string, runsOn = 8) => allottedCores(cgroup(`cpu ${text}`, { "cpu.max": text }), "0::/\n", runsOn);
+    const cores = (text: string, runsOn = 8) =>
+      allottedCores(cgroup(`cpu ${text}`, { "cpu.max": text }), "0::/\n", runsOn);
     expect(cores("200000 100000\n")).toBe(2);
     expect(cores("150000 100000\n")).toBe(2);
     expect(cores("10000 100000\n")).toBe(1);

@@ -136,7 +136,16 @@ export const spineMetrics = {
   },
   outrigger_event_loop_lag_seconds: {
     kind: "gauge",
-    doc: "How late timers ran at worst since the scrape before.",
+    doc: "How late timers ran at worst since the scrape before, by thread: main, or traffic-1, traffic-2, … with `concurrency`.",
+    labels: ["thread"],
+  },
+  outrigger_traffic_threads: {
+    kind: "gauge",
+    doc: "Threads that carry traffic.",
+  },
+  outrigger_traffic_thread_failures_total: {
+    kind: "counter",
+    doc: "Threads that carried traffic and ended unexpectedly. The process ends in good order after one.",
   },
   outrigger_draining: { kind: "gauge", doc: "1 while the sidecar announces that it leaves, else 0." },
 } as const satisfies MetricTable;
@@ -216,12 +225,6 @@ export class MetricsRegion implements Metrics, MetricsSource {
   /** All declarations, in the order they were made. */
   declarations(): MetricTable {
     return Object.fromEntries([...this.usage].map(([name, usage]) => [name, usage.declaration]));
-  }
-
-  /** A counter's or gauge's value, added up over its series. */
-  total(name: string): number {
-    const series = this.series.filter((one) => one.name === name);
-    return series.reduce((sum, { slot }) => sum + this.values[slot]!, 0);
   }
 
   counter(name: string, labels?: Record<string, string>): Counter {
@@ -307,6 +310,18 @@ export class MetricsMirror implements MetricsSource {
   add(series: Series): void {
     this.series.push(series);
   }
+
+  /** The thread is gone: what it counted stays counted, what it held it holds no more. */
+  clearGauges(): void {
+    for (const { kind, slot } of this.series) if (kind === "gauge") this.values[slot] = 0;
+  }
+}
+
+/** A counter's or gauge's value, added up over its series in all these regions. */
+export function totalOf(name: string, sources: readonly MetricsSource[]): number {
+  let total = 0;
+  for (const { values, series } of sources) for (const one of series) if (one.name === name) total += values[one.slot]!;
+  return total;
 }
 
 function nowhere(values: Float64Array): Cell {

@@ -22,6 +22,7 @@ function records() {
     record: (stream, line) => !full && done.push(`${stream} ${line}`) > 0,
     reload: async (logs) => void done.push(`reload ${namesOf(logs)}`),
     drain: async () => ({ unreadBytes: 0, unsentBytes: full ? 5 : 0 }),
+    wake: () => void done.push("wake"),
     stop: async () => void done.push("stop"),
     metricsSources: () => [],
   };

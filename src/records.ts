@@ -5,22 +5,28 @@
  *   record --> collector runs? --> its ring
  *          --> is being started --> kept, 1 MiB at most --> its ring
  *          --> dropped, counted
+ *
+ * Other threads have rings of their own, which the collector reads; here it is only said that something waits in one.
  */
 import type { Change, ConfiguredPart } from "./config/reload.ts";
 import type { Config } from "./config/schema.ts";
 import type { RecordStream, Thread } from "./contracts.ts";
+import type { RecordRing } from "./logs/record-ring.ts";
 import type { MetricsSource } from "./metrics.ts";
 
 /** `Collector` of logs/collector.ts. */
 export interface RecordCollector {
   readonly record: Thread["record"];
+  /** Something waits in a ring of another thread. */
+  wake(): void;
   reload(logs: Config["logs"]): Promise<void>;
   drain(deadlineMs: number): Promise<{ unreadBytes: number; unsentBytes: number }>;
   stop(): Promise<void>;
   metricsSources(): readonly MetricsSource[];
 }
 
-export type StartCollector = (logs: Config["logs"]) => Promise<RecordCollector>;
+/** `rings` are those of other threads. */
+export type StartCollector = (logs: Config["logs"], rings: readonly SharedArrayBuffer[]) => Promise<RecordCollector>;
 
 /** Most characters kept while the collector is being started. */
 const keptCharacters = 1024 * 1024;
@@ -28,6 +34,8 @@ const keptCharacters = 1024 * 1024;
 export class Records implements ConfiguredPart {
   private readonly startCollector: StartCollector;
   private readonly thread: Pick<Thread, "emit" | "metrics">;
+  /** Access records of other threads. */
+  private readonly rings: RecordRing[] = [];
   private collector: RecordCollector | undefined;
   private starting: Promise<RecordCollector> | undefined;
   private logs: Config["logs"] = [];
@@ -43,9 +51,20 @@ export class Records implements ConfiguredPart {
   /** As `Thread.record`. */
   readonly record = (stream: RecordStream, line: string): boolean => {
     const taken = this.collector === undefined ? this.keepEarly(stream, line) : this.collector.record(stream, line);
-    if (!taken) this.thread.metrics.counter("outrigger_records_dropped_total", { stream }).add(1);
+    if (!taken) this.countDropped(stream, 1);
     return taken;
   };
+
+  /** From now on that thread's access records are collected, too. To be called before anything is. */
+  collectFrom(ring: RecordRing): void {
+    this.rings.push(ring);
+  }
+
+  /** Another thread's records wait in its ring. */
+  wake(): void {
+    if (this.collector !== undefined) this.collector.wake();
+    else if (!this.isStopped) this.startForRecords();
+  }
 
   /** The numbers of the log worker. */
   metricsSources(): readonly MetricsSource[] {
@@ -91,7 +110,10 @@ export class Records implements ConfiguredPart {
   }
 
   private start(): Promise<RecordCollector> {
-    this.starting = this.startCollector(this.logs);
+    this.starting = this.startCollector(
+      this.logs,
+      this.rings.map(({ memory }) => memory),
+    );
     this.starting.then(
       (collector) => this.handOver(collector),
       () => this.dropEarly(),
@@ -101,10 +123,14 @@ export class Records implements ConfiguredPart {
 
   private keepEarly(stream: RecordStream, line: string): boolean {
     if (this.isStopped || this.earlyCharacters + line.length > keptCharacters) return false;
-    if (this.starting === undefined) this.start().catch((error) => this.thread.emit("collector_failed", { error }));
+    this.startForRecords();
     this.early.push([stream, line]);
     this.earlyCharacters += line.length;
     return true;
+  }
+
+  private startForRecords(): void {
+    if (this.starting === undefined) this.start().catch((error) => this.thread.emit("collector_failed", { error }));
   }
 
   private handOver(collector: RecordCollector): void {
@@ -116,11 +142,14 @@ export class Records implements ConfiguredPart {
 
   /** The next record, or a reload, tries again. */
   private dropEarly(): void {
-    for (const [stream] of this.early) {
-      this.thread.metrics.counter("outrigger_records_dropped_total", { stream }).add(1);
-    }
+    for (const [stream] of this.early) this.countDropped(stream, 1);
+    for (const ring of this.rings) this.countDropped("access", ring.discard());
     this.forgetEarly();
     this.starting = undefined;
+  }
+
+  private countDropped(stream: RecordStream, count: number): void {
+    this.thread.metrics.counter("outrigger_records_dropped_total", { stream }).add(count);
   }
 
   private forgetEarly(): void {

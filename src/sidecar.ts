@@ -14,17 +14,20 @@ import { applyConfig, type ConfiguredPart, faultLines, Reload } from "./config/r
 import type { Config } from "./config/schema.ts";
 import { ConfigWatch } from "./config/watch.ts";
 import type { Clock, Direction, Thread } from "./contracts.ts";
-import { request } from "./http/request.ts";
 import { Leaving } from "./leaving.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { defaultConnections, memoryLimitBytes } from "./limits.ts";
+import { allottedCores, defaultConnections, memoryLimitBytes } from "./limits.ts";
+import { totalOf } from "./metrics.ts";
 import { type RecordCollector, Records } from "./records.ts";
 import type { Timing } from "./schedules/clock.ts";
 import { Schedules } from "./schedules/schedules.ts";
 import { Telemetry, type TelemetryOptions } from "./telemetry/telemetry.ts";
 import { surviveUnexpected } from "./telemetry/unexpected.ts";
-import { Traffic } from "./traffic.ts";
+import { Traffic, type TrafficOptions } from "./traffic.ts";
+import type { TrafficPart } from "./traffic-part.ts";
 import { version } from "./version.ts";
+import type { TrafficWorkers } from "./workers/traffic-workers.ts";
+import type { SpawnWorker } from "./workers/worker-thread.ts";
 
 export interface SidecarOptions extends TelemetryOptions {
   readonly configPath: string;
@@ -34,6 +37,8 @@ export interface SidecarOptions extends TelemetryOptions {
   readonly random: () => number;
   /** False leaves errors nobody caught to whoever started the sidecar. Default true. */
   readonly survivesUnexpected?: boolean;
+  /** Makes the threads that carry traffic with `concurrency` above 1. Default: those with the built-in filters. */
+  readonly spawnWorker?: SpawnWorker;
 }
 
 export interface Sidecar {
@@ -58,13 +63,27 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const watch = new ConfigWatch(options);
   watch.watch([options.configPath]);
   try {
-    const sidecar = new RunningSidecar(options, await firstLoad(options.configPath, options.env), watch);
+    const first = await firstLoad(options.configPath, options.env);
+    const sidecar = new RunningSidecar(options, first, watch, await threadsFor(first.loaded.config));
     await sidecar.start();
     return sidecar;
   } catch (error) {
     watch.stop();
     throw error;
   }
+}
+
+/** Several threads that carry traffic: how many, and the part that drives them. */
+interface Threads {
+  readonly count: number;
+  readonly Workers: typeof TrafficWorkers;
+}
+
+/** Undefined when the main thread carries it alone: then nothing of this is loaded. */
+async function threadsFor({ concurrency }: Config): Promise<Threads | undefined> {
+  const count = concurrency === "auto" ? allottedCores() : concurrency;
+  if (count === 1) return undefined;
+  return { count, Workers: (await import("./workers/traffic-workers.ts")).TrafficWorkers };
 }
 
 class RunningSidecar implements Sidecar, HealthSource {
@@ -74,7 +93,7 @@ class RunningSidecar implements Sidecar, HealthSource {
   private readonly telemetry: Telemetry;
   private readonly thread: Thread;
   private readonly records: Records;
-  private readonly traffic: Traffic;
+  private readonly traffic: TrafficPart;
   private readonly schedules: Schedules;
   private readonly leaving: Leaving;
   private readonly lifecycle: Lifecycle;
@@ -84,7 +103,10 @@ class RunningSidecar implements Sidecar, HealthSource {
   private readonly endSurviving: (() => void) | undefined;
   private healthListener: HealthListener | undefined;
 
-  constructor(options: SidecarOptions, first: FirstLoad, watch: ConfigWatch) {
+  /** The exit code of a stop. */
+  private code = 0;
+
+  constructor(options: SidecarOptions, first: FirstLoad, watch: ConfigWatch, threads: Threads | undefined) {
     const { clock, random } = options;
     this.options = options;
     this.first = first;
@@ -93,12 +115,11 @@ class RunningSidecar implements Sidecar, HealthSource {
     this.telemetry = new Telemetry(options);
     const { metrics, events } = this.telemetry;
     if (options.survivesUnexpected !== false) this.endSurviving = surviveUnexpected(events.emit);
-    this.records = new Records((logs) => this.startCollector(logs), { metrics, emit: events.emit });
+    this.records = new Records((logs, rings) => this.startCollector(logs, rings), { metrics, emit: events.emit });
     this.thread = { clock, random, metrics, emit: events.emit, record: this.records.record };
-    this.traffic = new Traffic(this.thread, limitsOf(first.loaded.config));
+    this.traffic = this.makeTraffic(limitsOf(first.loaded.config), threads);
     const timing: Timing = { clock, random, after };
-    const send: ConstructorParameters<typeof Schedules>[0]["send"] = (wanted) => request(this.traffic.engine, wanted);
-    this.schedules = new Schedules({ thread: this.thread, timing, send });
+    this.schedules = new Schedules({ thread: this.thread, timing, send: (wanted) => this.traffic.request(wanted) });
     this.reloading = this.reloadParts();
     const { traffic, schedules, records, thread } = this;
     this.leaving = new Leaving({
@@ -106,7 +127,7 @@ class RunningSidecar implements Sidecar, HealthSource {
       parts: { traffic, schedules, records },
       thread,
       timing,
-      exchangesEnded: () => metrics.total("outrigger_requests_total"),
+      exchangesEnded: () => totalOf("outrigger_requests_total", [metrics, ...traffic.metricsSources()]),
       quiesce: () => this.quiesce(),
       close: () => this.close(),
     });
@@ -126,6 +147,7 @@ class RunningSidecar implements Sidecar, HealthSource {
       throw error;
     }
     this.lifecycle.started();
+    if (this.code !== 0) this.failed();
     const durationMs = Math.round(this.options.clock.now() - this.startedAt);
     emit("ready", { durationMs, health: this.health.address });
     this.watch.changed = () => void this.reload("a file changed");
@@ -170,7 +192,8 @@ class RunningSidecar implements Sidecar, HealthSource {
   }
 
   scrape(): string {
-    return this.telemetry.scrape(this.records.metricsSources());
+    const sources = [...this.traffic.metricsSources(), ...this.records.metricsSources()];
+    return this.telemetry.scrape(sources, this.traffic.takeLoopLags());
   }
 
   private get parts(): ConfiguredPart[] {
@@ -207,10 +230,34 @@ class RunningSidecar implements Sidecar, HealthSource {
     if (trouble !== undefined) this.thread.emit("config_last_good_unsaved", { folder, trouble });
   }
 
-  private async startCollector(logs: Config["logs"]): Promise<RecordCollector> {
+  private makeTraffic(limits: TrafficLimits, threads: Threads | undefined): TrafficPart {
+    if (threads === undefined) return new Traffic(this.thread, limits);
+    const { logFormat = "json", logLevel = "info", strict = false, spawnWorker } = this.options;
+    return new threads.Workers({
+      thread: this.thread,
+      count: threads.count,
+      limits,
+      log: { format: logFormat, level: logLevel, strict },
+      records: this.records,
+      writeLine: this.telemetry.writeLine,
+      onFailure: () => this.failed(),
+      ...(spawnWorker && { spawn: spawnWorker }),
+    });
+  }
+
+  /**
+   * A thread that carried traffic is gone. The others go on to the end of a drain; a new process, which whoever started
+   * us makes, is surer than one in which nobody knows what is left.
+   */
+  private failed(): void {
+    this.code = failedExitCode;
+    if (this.lifecycle.state !== "starting") void this.lifecycle.drain("a traffic thread failed");
+  }
+
+  private async startCollector(logs: Config["logs"], rings: readonly SharedArrayBuffer[]): Promise<RecordCollector> {
     const { Collector } = await import("./logs/collector.ts");
     const folder = dirname(this.first.loaded.config.file);
-    return Collector.start({ logs, stateDir: this.first.stateDir, folder, thread: this.thread });
+    return Collector.start({ logs, stateDir: this.first.stateDir, folder, thread: this.thread, rings });
   }
 
   /** The last reload ends; no further one begins. */
@@ -225,9 +272,12 @@ class RunningSidecar implements Sidecar, HealthSource {
     void this.healthListener?.stop();
     this.endSurviving?.();
     this.telemetry.close(lastWordsMs);
-    this.exitCode.resolve(0);
+    this.exitCode.resolve(this.code);
   }
 }
+
+/** EX_SOFTWARE of sysexits.h: a fault of ours ended a sidecar that had started. */
+const failedExitCode = 70;
 
 /** What stopping the parts of a failed start may take. */
 const failedStartMs = 1000;
@@ -240,7 +290,9 @@ function after(delayMs: number, run: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-function limitsOf({ limits, inbound, outbound }: Config): { maxConnections: number; memoryLimitBytes: number } {
+type TrafficLimits = Pick<TrafficOptions, "maxConnections" | "memoryLimitBytes">;
+
+function limitsOf({ limits, inbound, outbound }: Config): TrafficLimits {
   const routes = [...inbound, ...outbound].flatMap((listener) => listener.routes);
   const hasUpstreams = routes.some(({ action }) => action.kind === "forward");
   return {

@@ -21,4 +21,12 @@ export interface TrafficPart extends ConfiguredPart {
   stop(): Awaitable<void>;
   /** Numbers counted in threads of its own. */
   metricsSources(): readonly MetricsSource[];
+  /** How late the loops of threads of its own ran at worst since this was asked last. */
+  takeLoopLags(): readonly LoopLagOf[];
+}
+
+export interface LoopLagOf {
+  /** The thread's name in metrics. */
+  readonly thread: string;
+  readonly seconds: number;
 }

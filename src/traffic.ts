@@ -21,7 +21,7 @@ import { CertificateExpiry, type Expiring } from "./net/certificate-expiry.ts";
 import type { Connection } from "./net/connection.ts";
 import { Listener } from "./net/listen.ts";
 import { filters as builtInFilters } from "./registry.gen.ts";
-import type { TrafficPart } from "./traffic-part.ts";
+import type { LoopLagOf, TrafficPart } from "./traffic-part.ts";
 
 export interface TrafficOptions {
   /** Connections at once, over all listeners. */
@@ -204,8 +204,12 @@ export class Traffic implements TrafficPart {
     this.retired = kept;
   }
 
-  /** All its numbers are in this thread's region. */
+  /** None: all it counts is in this thread's region. */
   metricsSources(): readonly MetricsSource[] {
+    return [];
+  }
+
+  takeLoopLags(): readonly LoopLagOf[] {
     return [];
   }
 

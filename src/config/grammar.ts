@@ -30,7 +30,12 @@ function parseMemory(value: string | number): Result<Limits["memory"]> {
 const mostWorkers = 64;
 
 function concurrency() {
-  const doc = { title: "number or auto", example: "2", type: ["string", "integer"], pattern: "^(auto|\\d{1,2})$" } as const;
+  const doc = {
+    title: "number or auto",
+    example: "2",
+    type: ["string", "integer"],
+    pattern: "^(auto|\\d{1,2})$",
+  } as const;
   return scalar(doc, parseConcurrency);
 }
 
@@ -128,7 +133,18 @@ type Defaulted = "health" | "shutdown" | "concurrency" | "limits";
 
 /** The names of all sections. */
 export function sectionNames(): SectionName[] {
-  return ["version", "state", "health", "shutdown", "concurrency", "limits", "logs", "schedules", "inbound", "outbound"];
+  return [
+    "version",
+    "state",
+    "health",
+    "shutdown",
+    "concurrency",
+    "limits",
+    "logs",
+    "schedules",
+    "inbound",
+    "outbound",
+  ];
 }
 
 /** The schema of a document; that of a section it does not have may be left out for speed. */

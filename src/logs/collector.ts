@@ -2,15 +2,17 @@
  * Main's side of the log worker, and the only way to it.
  *
  *   record -> ring (shared memory) -> doorbell, at most every 50 ms or 64 KiB -> worker -> stdout
+ *   records of other threads -> their own rings -> wake ----------------------^
  *   reload, drain, state, stop -> question -> answer
  *
  * A worker that fails is started again: files are the buffer, so it goes on from its last checkpoint.
  */
 import type { Config } from "../config/schema.ts";
 import type { LogSourceState, RecordStream, Thread } from "../contracts.ts";
-import { UserError } from "../errors.ts";
 import { MetricsMirror, type MetricsSource } from "../metrics.ts";
-import type { Question, Refusal, ToMain, ToWorker } from "./messages.ts";
+import { errorOf, lastWords, type Refusal } from "../workers/refusal.ts";
+import { Doorbell } from "./doorbell.ts";
+import type { Question, ToMain, ToWorker } from "./messages.ts";
 import type { Leftover } from "./pipeline.ts";
 import { RecordRing } from "./record-ring.ts";
 
@@ -22,11 +24,11 @@ export interface CollectorOptions {
   readonly thread: Thread;
   /** The folder relative paths start from: that of the config file. Default: the working directory. */
   readonly folder?: string;
+  /** Record rings of other threads: `wake` says that something waits in one. */
+  readonly rings?: readonly SharedArrayBuffer[];
 }
 
 const ringBytes = 1024 * 1024;
-const doorbellMs = 50;
-const doorbellBytes = 64 * 1024;
 const firstRestartMs = 1_000;
 const lastRestartMs = 30_000;
 
@@ -46,8 +48,7 @@ export class Collector {
   private worker: Worker | undefined;
   private started = Promise.withResolvers<void>();
   private lastId = 0;
-  private doorbell: ReturnType<typeof setTimeout> | undefined;
-  private unannouncedBytes = 0;
+  private readonly doorbell = new Doorbell(() => this.wake());
   private restartMs = firstRestartMs;
   private restart: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
@@ -76,9 +77,14 @@ export class Collector {
   readonly record: Thread["record"] = (stream, line) => {
     const ring = this.rings[stream];
     if (this.stopped || !ring.append(line)) return false;
-    this.announce(line.length);
+    this.doorbell.announce(line.length);
     return true;
   };
+
+  /** Something waits in a ring. */
+  wake(): void {
+    this.tell({ type: "records" });
+  }
 
   /** Swaps to other entries; rejects, the old ones staying, when one cannot be made. */
   async reload(logs: Config["logs"]): Promise<void> {
@@ -124,9 +130,9 @@ export class Collector {
     this.worker = worker;
     worker.onmessage = ({ data }: MessageEvent<ToMain>) => this.hear(data);
     worker.onerror = (event) => this.failed(worker, lastWords(event.message));
-    const { stateDir, folder = process.cwd() } = this.options;
+    const { stateDir, folder = process.cwd(), rings: otherRings = [] } = this.options;
     const rings = { schedule: this.rings.schedule.memory, access: this.rings.access.memory };
-    this.tell({ type: "start", logs: this.logs, stateDir, folder, rings });
+    this.tell({ type: "start", logs: this.logs, stateDir, folder, rings, otherRings });
   }
 
   private tell(message: ToWorker): void {
@@ -178,7 +184,7 @@ export class Collector {
     if (this.worker !== worker) return;
     this.worker = undefined;
     worker.terminate();
-    clearGauges(this.mirrors.at(-1));
+    this.mirrors.at(-1)?.clearGauges();
     this.started.reject(new Error(error));
     for (const { reject } of this.asked.values()) reject(new Error(error));
     this.asked.clear();
@@ -199,40 +205,9 @@ export class Collector {
 
   private end(): void {
     this.stopped = true;
-    clearTimeout(this.doorbell);
+    this.doorbell.stop();
     clearTimeout(this.restart);
     this.worker?.terminate();
     this.worker = undefined;
   }
-
-  /** Wakes the worker soon, and at once when much has come together. */
-  private announce(bytes: number): void {
-    this.unannouncedBytes += bytes;
-    if (this.unannouncedBytes >= doorbellBytes) this.ring();
-    else if (this.doorbell === undefined) {
-      this.doorbell = setTimeout(() => this.ring(), doorbellMs);
-      this.doorbell.unref();
-    }
-  }
-
-  private ring(): void {
-    clearTimeout(this.doorbell);
-    this.doorbell = undefined;
-    this.unannouncedBytes = 0;
-    this.tell({ type: "records" });
-  }
-}
-
-/** The runtime puts an excerpt of the source before the error, and the stack behind it. */
-function lastWords(message: string): string {
-  return /^\s*(?:\w*[Ee]rror: .*)$/m.exec(message)?.[0].trim() ?? message;
-}
-
-/** What a thread that is gone counted stays counted; what it held it holds no more. */
-function clearGauges(mirror: MetricsMirror | undefined): void {
-  for (const { kind, slot } of mirror?.series ?? []) if (kind === "gauge") mirror!.values[slot] = 0;
-}
-
-function errorOf({ message, exitCode }: Refusal): Error {
-  return exitCode === undefined ? new Error(message) : new UserError(message, exitCode);
 }

@@ -1,6 +1,7 @@
 /** What main and the log worker say to each other. Plain data: it is copied from thread to thread. */
 import type { LogSourceState, RecordStream } from "../contracts.ts";
 import type { Series } from "../metrics.ts";
+import type { Refusal } from "../workers/refusal.ts";
 import type { Leftover } from "./pipeline.ts";
 import type { LogEntry } from "./routes.ts";
 
@@ -11,6 +12,8 @@ export interface StartMessage {
   readonly stateDir: string;
   readonly folder: string;
   readonly rings: Readonly<Record<RecordStream, SharedArrayBuffer>>;
+  /** Access records of threads that carry traffic beside main. */
+  readonly otherRings: readonly SharedArrayBuffer[];
 }
 
 /** A question has an id, and its answer the same one. */
@@ -22,12 +25,6 @@ export type Question =
 
 /** Main to worker. `records`: a ring is worth looking at. */
 export type ToWorker = StartMessage | Question | { readonly type: "records" };
-
-/** Why something failed: a UserError keeps its exit code, anything else is a fault of ours. */
-export interface Refusal {
-  readonly message: string;
-  readonly exitCode: 1 | 2 | 3 | undefined;
-}
 
 /** Worker to main. */
 export type ToMain =

@@ -9,6 +9,7 @@
 const written = 0;
 const taken = 1;
 const headerBytes = 8;
+const newline = 10;
 
 export class RecordRing {
   readonly memory: SharedArrayBuffer;
@@ -41,7 +42,7 @@ export class RecordRing {
     const start = position & (this.bytes.length - 1);
     if (start + length <= this.bytes.length) this.encoder.encodeInto(line, this.bytes.subarray(start));
     else this.wrap(this.encoder.encode(line), start);
-    this.bytes[(start + length - 1) & (this.bytes.length - 1)] = 10;
+    this.bytes[(start + length - 1) & (this.bytes.length - 1)] = newline;
     Atomics.store(this.cells, written, (position + length) >>> 0);
     return true;
   }
@@ -57,6 +58,13 @@ export class RecordRing {
     lines.set(first);
     lines.set(this.bytes.subarray(0, length - first.length), first.length);
     Atomics.store(this.cells, taken, (position + length) >>> 0);
+    return lines;
+  }
+
+  /** Takes all that waits for nobody; returns how many lines that were. */
+  discard(): number {
+    let lines = 0;
+    for (const byte of this.take() ?? []) if (byte === newline) lines++;
     return lines;
   }
 

@@ -7,15 +7,20 @@ export type Rings = Readonly<Record<RecordStream, RecordRing>>;
 export class Records {
   private readonly rings: readonly (readonly [LogSource, RecordRing])[];
   private readonly taken = new Map<string, number>();
+  /** Whose turn it is: a full ring must not keep the others waiting when the lane has little room. */
+  private next = 0;
 
-  constructor(rings: Rings) {
-    this.rings = Object.entries(rings).map(([stream, ring]) => [{ id: stream, input: "-", path: stream }, ring]);
+  /** @param others access records of threads that carry traffic beside main, each in a ring of its own */
+  constructor(rings: Rings, others: readonly RecordRing[] = []) {
+    const own = Object.entries(rings).map(([stream, ring]) => [sourceOf(stream), ring] as const);
+    this.rings = [...own, ...others.map((ring, at) => [sourceOf("access", `access-${at + 1}`), ring] as const)];
   }
 
   /** Offers all that waits, as long as the lane has room. */
   turn(lane: Lane): void {
-    for (const [source, ring] of this.rings) {
-      if (lane.room <= 0) return;
+    for (let looked = 0; looked < this.rings.length && lane.room > 0; looked++) {
+      const [source, ring] = this.rings[this.next]!;
+      this.next = (this.next + 1) % this.rings.length;
       const bytes = ring.take();
       if (bytes !== undefined) lane.offer(this.block(source, bytes));
     }
@@ -34,4 +39,8 @@ export class Records {
     this.taken.set(source.id, end);
     return { source, bytes, start, end, heldBytes: bytes.length };
   }
+}
+
+function sourceOf(stream: string, id = stream): LogSource {
+  return { id, input: "-", path: stream };
 }

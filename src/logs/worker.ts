@@ -4,11 +4,11 @@
  */
 import { systemClock } from "../clock.ts";
 import type { Thread } from "../contracts.ts";
-import { UserError } from "../errors.ts";
 import { MetricsRegion, spineMetrics } from "../metrics.ts";
 import * as registry from "../registry.gen.ts";
+import { refusalOf } from "../workers/refusal.ts";
 import { FdWriter } from "./fd-writer.ts";
-import type { Question, Refusal, StartMessage, ToMain, ToWorker } from "./messages.ts";
+import type { Question, StartMessage, ToMain, ToWorker } from "./messages.ts";
 import { Pipeline } from "./pipeline.ts";
 import { RecordRing } from "./record-ring.ts";
 import { Records } from "./records.ts";
@@ -41,18 +41,13 @@ function makeThread(): Thread {
   };
 }
 
-function refusalOf(error: unknown): Refusal {
-  const message = error instanceof Error ? error.message : String(error);
-  return { message, exitCode: error instanceof UserError ? error.exitCode : undefined };
-}
-
 /** Pipeline, and what must be given back when it has stopped. */
 interface Running {
   readonly pipeline: Pipeline;
   readonly stdout: FdWriter;
 }
 
-async function start({ logs, stateDir, folder, rings }: StartMessage): Promise<Running> {
+async function start({ logs, stateDir, folder, rings, otherRings }: StartMessage): Promise<Running> {
   const thread = makeThread();
   const onBroken = (error: string) => thread.emit("stdout_broken", { error });
   const stdout = new FdWriter(stdoutFd, thread.clock, { onBroken });
@@ -63,7 +58,10 @@ async function start({ logs, stateDir, folder, rings }: StartMessage): Promise<R
     thread,
     registry,
     stdout,
-    records: new Records({ access: new RecordRing(rings.access), schedule: new RecordRing(rings.schedule) }),
+    records: new Records(
+      { access: new RecordRing(rings.access), schedule: new RecordRing(rings.schedule) },
+      otherRings.map((memory) => new RecordRing(memory)),
+    ),
   });
   return { pipeline, stdout };
 }

@@ -7,6 +7,7 @@ import { type Level, spineEvents } from "../events.ts";
 import { FdWriter } from "../logs/fd-writer.ts";
 import { MetricsRegion, type MetricsSource, spineMetrics } from "../metrics.ts";
 import { OwnLog } from "../own-log.ts";
+import type { LoopLagOf } from "../traffic-part.ts";
 import { version } from "../version.ts";
 import { EventLog } from "./event-log.ts";
 
@@ -62,9 +63,13 @@ export class Telemetry {
     if (metrics !== undefined) this.metrics.declare(metrics);
   }
 
+  /** Takes a line of another thread for the own log, newline included. */
+  readonly writeLine = (line: string): void => this.ownLog.write(line);
+
   /** The text of a scrape: this thread's numbers and those of the others. */
-  scrape(others: readonly MetricsSource[]): string {
-    this.metrics.gauge("outrigger_event_loop_lag_seconds").set(this.loopLag.take());
+  scrape(others: readonly MetricsSource[], lags: readonly LoopLagOf[]): string {
+    for (const { thread, seconds } of [{ thread: "main", seconds: this.loopLag.take() }, ...lags])
+      this.metrics.gauge("outrigger_event_loop_lag_seconds", { thread }).set(seconds);
     return exposition(this.metrics.declarations(), [this.metrics, ...others]) + processExposition(this.startedAtMs);
   }
 
