@@ -286,7 +286,8 @@ const failedStartMs = 1000;
 const lastWordsMs = 200;
 
 function after(delayMs: number, run: () => void): () => void {
-  const timer = setTimeout(run, delayMs);
+  // What was still ahead when it was reckoned may be past by now; the runtime complains of that on stderr.
+  const timer = setTimeout(run, Math.max(0, delayMs));
   return () => clearTimeout(timer);
 }
 

@@ -15,13 +15,18 @@ export class Pod {
   readonly configPath = join(this.folder, "outrigger.yaml");
   private readonly sidecars: SidecarProcess[] = [];
 
-  /** Writes the config; `health` and `state` are added where it does not set them. */
+  /**
+   * Writes the config; `health` and `state` are added where it does not set them, and so is `concurrency` with
+   * `TEST_CONCURRENCY=2 npm test -- test/flow`.
+   */
   write(config: string): void {
     const defaults = [
       ...(/^health:/m.test(config) ? [] : ["health: 127.0.0.1:0"]),
       ...(/^state:/m.test(config) ? [] : [`state: ${join(this.folder, "state")}`]),
     ];
-    writeFileSync(this.configPath, [...defaults, config, ""].join("\n"));
+    const wanted = process.env.TEST_CONCURRENCY;
+    const concurrency = wanted === undefined || /^concurrency:/m.test(config) ? [] : [`concurrency: ${wanted}`];
+    writeFileSync(this.configPath, [...defaults, config, ...concurrency, ""].join("\n"));
   }
 
   file(name: string, text = ""): string {
@@ -54,6 +59,8 @@ export class Pod {
 }
 
 export interface SpawnOptions {
+  /** What is run instead of the command line: a file whose first argument is the config's path. */
+  program?: string;
   /** Where stdout goes; it is read here by default. */
   stdout?: number;
   /** Where stderr goes; it is read here by default. */
@@ -72,8 +79,9 @@ export class SidecarProcess {
   hasEnded = false;
   private readonly process: Subprocess<"ignore", "pipe" | number, "pipe" | number>;
 
-  constructor(configPath: string, { stdout, stderr, env = {} }: SpawnOptions) {
-    this.process = Bun.spawn([process.execPath, main, "run", "-c", configPath], {
+  constructor(configPath: string, { program, stdout, stderr, env = {} }: SpawnOptions) {
+    const words = program === undefined ? [main, "run", "-c", configPath] : [program, configPath];
+    this.process = Bun.spawn([process.execPath, ...words], {
       stdin: "ignore",
       stdout: stdout ?? "pipe",
       stderr: stderr ?? "pipe",
