@@ -221,11 +221,13 @@ export interface FilterDefinition<C = unknown> {
   /** Place among the built-in filters of its phase; smaller runs first. */
   readonly order: number;
   readonly directions: readonly Direction[];
+  /** What it reads options into is plain data (`structuredClone` can copy it): with `concurrency` it goes to other threads. */
   readonly config: ZodType<C>;
   readonly events?: Record<string, EventDeclaration>;
   readonly metrics?: Record<string, MetricDeclaration>;
   /** Says in a sentence what these options do; `doc` is used where it is missing. */
   explain?(config: C): string;
+  /** Called once in every thread that carries traffic. */
   create(config: C, context: FilterContext): Awaitable<Filter>;
 }
 

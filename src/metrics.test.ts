@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { MetricsMirror, MetricsRegion, type MetricTable, type Series, spineMetrics } from "./metrics.ts";
+import { MetricsMirror, MetricsRegion, type MetricTable, type Series, spineMetrics, totalOf } from "./metrics.ts";
 import { bucketBounds, readHistogram } from "./telemetry/cells.ts";
 
 const dropped = "outrigger_metric_label_sets_dropped_total";
@@ -109,4 +109,20 @@ test("every metric of the spine is documented and named as Prometheus asks", () 
     if (kind === "histogram") expect(name).toEndWith("_seconds");
     expect(doc).toMatch(/^[A-Z1].*\.$/);
   }
+});
+
+test("totals are added up over series and threads; a thread that is gone holds nothing any more", () => {
+  const mirrors: MetricsMirror[] = [];
+  for (let thread = 1; thread <= 2; thread++) {
+    const region = new MetricsRegion(table, { strict: true });
+    region.counter("hits_total", { route: "a", class: "2xx" }).add(thread);
+    region.counter("hits_total", { route: "b", class: "2xx" }).add(10);
+    region.gauge("open").set(5);
+    const mirror = new MetricsMirror(region.buffer);
+    for (const series of region.series) mirror.add(series);
+    mirrors.push(mirror);
+  }
+  expect([totalOf("hits_total", mirrors), totalOf("open", mirrors), totalOf("absent", mirrors)]).toEqual([23, 10, 0]);
+  mirrors[0]!.clearGauges();
+  expect([totalOf("hits_total", mirrors), totalOf("open", mirrors)]).toEqual([23, 5]);
 });

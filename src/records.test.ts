@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Config } from "./config/schema.ts";
+import { RecordRing } from "./logs/record-ring.ts";
 import { MetricsRegion, spineMetrics } from "./metrics.ts";
 import { type RecordCollector, Records } from "./records.ts";
 
@@ -27,11 +28,11 @@ function records() {
     metricsSources: () => [],
   };
   const subject = new Records(
-    async (logs) => {
+    async (logs, rings) => {
       const start = Promise.withResolvers<void>();
       starts.push(start);
       await start.promise;
-      done.push(`start ${namesOf(logs)}`);
+      done.push(`start ${namesOf(logs)}${rings.length === 0 ? "" : ` with ${rings.length} rings`}`);
       return collector;
     },
     { emit: (event) => void events.push(event), metrics },
@@ -122,6 +123,60 @@ describe("records", () => {
     const { subject, starts } = records();
     await subject.stop();
     expect(subject.record("access", "1")).toBe(false);
+    expect(starts).toHaveLength(0);
+  });
+});
+
+describe("the rings of other threads", () => {
+  const ringOf = (...lines: string[]) => {
+    const ring = new RecordRing(RecordRing.allocate(1024));
+    for (const line of lines) ring.append(line);
+    return ring;
+  };
+
+  test("start the collector when something waits in one, and wake it later", async () => {
+    const { subject, done, starts } = records();
+    for (const ring of [ringOf(), ringOf("1")]) subject.collectFrom(ring);
+    expect(starts).toHaveLength(0);
+    subject.wake();
+    subject.wake();
+    expect(starts).toHaveLength(1);
+    starts[0]!.resolve();
+    await Bun.sleep(0);
+    subject.wake();
+    expect(done).toEqual(["start  with 2 rings", "wake"]);
+  });
+
+  test("are emptied and counted when it cannot be started", async () => {
+    const { subject, events, starts, dropped } = records();
+    const ring = ringOf("1", "2", "3");
+    subject.collectFrom(ring);
+    subject.wake();
+    starts[0]!.reject(new Error("no disk"));
+    await Bun.sleep(0);
+    expect(events).toEqual(["collector_failed"]);
+    expect(dropped()).toBe(3);
+    expect(ring.waiting).toBe(0);
+  });
+
+  test("are waited for by a drain while the collector is being started", async () => {
+    const { subject, events, starts, setFull } = records();
+    subject.collectFrom(ringOf("1"));
+    subject.wake();
+    setFull();
+    const drained = subject.drain(10);
+    await Bun.sleep(5);
+    expect(events).toEqual([]);
+    starts[0]!.resolve();
+    await drained;
+    expect(events).toEqual(["collector_cut"]); // the collector was asked
+  });
+
+  test("wake nobody once stopped", async () => {
+    const { subject, starts } = records();
+    subject.collectFrom(ringOf("1"));
+    await subject.stop();
+    subject.wake();
     expect(starts).toHaveLength(0);
   });
 });

@@ -81,6 +81,7 @@ export class Records implements ConfiguredPart {
 
   /** Writes what was recorded so far, reads the files to their ends. */
   async drain(deadlineMs: number): Promise<void> {
+    await this.starting?.catch(() => undefined);
     if (this.collector === undefined) return;
     const left = await this.collector.drain(deadlineMs);
     if (left.unreadBytes > 0 || left.unsentBytes > 0) this.thread.emit("collector_cut", { ...left });

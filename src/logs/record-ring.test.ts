@@ -61,3 +61,13 @@ test("one thread appends while another takes", async () => {
   worker.terminate();
   expect(next).toBe(20_000);
 });
+
+test("what waits can be thrown away, and is counted by lines", () => {
+  const ring = new RecordRing(RecordRing.allocate(16));
+  expect(ring.discard()).toBe(0);
+  for (let round = 0; round < 10; round++) {
+    for (const line of ["one", "", "é"]) expect(ring.append(line)).toBe(true);
+    expect(ring.discard()).toBe(3);
+  }
+  expect(ring.waiting).toBe(0);
+});

@@ -31,6 +31,15 @@ describe("a built-in filter", () => {
     expect(definition.directions.length).toBeGreaterThan(0);
   });
 
+  test.each(Object.entries(builtIn))(
+    "%s reads its defaults into data that other threads can be given",
+    async (_, load) => {
+      const read = (await load()).default.config.safeParse({});
+      if (read.success) expect(structuredClone(read.data)).toEqual(read.data);
+      else expect(read.error.issues[0]!.path.length).toBeGreaterThan(0); // it needs options: no defaults to look at
+    },
+  );
+
   test("has a place of its own within its phase", async () => {
     const places = await Promise.all(
       Object.values(builtIn).map(async (load) => {

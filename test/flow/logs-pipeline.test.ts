@@ -46,6 +46,22 @@ test("without entries, records alone are written", async () => {
   await until(() => run.stdout.text === "only\n");
 });
 
+test("records of several threads are all written, each thread's in order, none waiting for another's", async () => {
+  await run.start();
+  const rings = [run.rings.access, ...run.otherRings];
+  const filler = "x".repeat(1000);
+  for (let i = 0; i < 400; i++) {
+    for (const [thread, ring] of rings.entries()) await until(() => ring.append(`${thread} ${i} ${filler}`));
+    run.pipeline.wake();
+  }
+  await until(() => run.stdout.text.split("\n").length === 1201);
+  const lines = run.stdout.text.split("\n").slice(0, -1);
+  for (const thread of rings.keys()) {
+    const numbers = lines.filter((line) => line.startsWith(`${thread} `)).map((line) => Number(line.split(" ")[1]));
+    expect(numbers).toEqual(Array.from({ length: 400 }, (_, i) => i));
+  }
+});
+
 describe("a stalled stdout", () => {
   test("stops the reading at a known amount of memory; nothing is acknowledged, nothing is lost", async () => {
     const line = `${"x".repeat(999)}\n`;

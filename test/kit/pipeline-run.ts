@@ -41,6 +41,8 @@ export class PipelineRun {
   readonly events: { event: string; fields: Record<string, unknown> }[] = [];
   readonly metrics = new MetricsRegion(spineMetrics, { strict: true });
   readonly rings = { access: ring(), schedule: ring() };
+  /** Of threads that carry traffic beside main. */
+  readonly otherRings = [ring(), ring()] as const;
   /** What the output `other` does with a batch. */
   other: LogOutput = { deliver: async () => ({ outcome: "delivered" }) };
   pipeline!: Pipeline;
@@ -78,7 +80,7 @@ export class PipelineRun {
         logOutputs: { stdout: async () => ({ default: stdout }), other: async () => ({ default: other }) },
       },
       stdout: this.stdout,
-      records: new Records(this.rings),
+      records: new Records(this.rings, this.otherRings),
     });
   }
 
