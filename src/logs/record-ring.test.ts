@@ -1,5 +1,8 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { RecordRing } from "./record-ring.ts";
+
+// Other work may share these cores.
+setDefaultTimeout(60_000);
 
 function text(bytes: Uint8Array | undefined): string | undefined {
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);

@@ -19,9 +19,8 @@ import { Pulse } from "./pulse.ts";
 import { refusalOf } from "./refusal.ts";
 import { WorkerTelemetry } from "./worker-telemetry.ts";
 
-/** How often main is told how much runs: seldom, and often while it waits for the end of it. */
-const tellEveryMs = 1000;
-const tellOftenMs = 20;
+/** How often main is told how much runs. */
+const tellEveryMs = 100;
 
 /** What all threads do alike is said by the first. */
 const saidOnce = new Set(["listener_bound", "listener_closed"]);
@@ -33,9 +32,11 @@ export class Carrier {
   private readonly doorbell: Doorbell;
   private readonly pulse: Pulse;
   private readonly traffic: Traffic;
-  private telling: ReturnType<typeof setInterval>;
+  private readonly telling: ReturnType<typeof setInterval>;
   private ports: ReadonlyMap<string, number> = new Map();
   private prepared: Prepared | undefined;
+  /** The change of config that is under way: one step at a time, so that giving up finds what was prepared. */
+  private changing: Promise<unknown> = Promise.resolve();
 
   constructor(
     { number, limits, log, memory }: StartMessage,
@@ -63,13 +64,13 @@ export class Carrier {
       registry: this.declaring(registry),
       worker: { number, connections: memory.connections, open: this.open },
     });
-    this.telling = this.tellEvery(tellEveryMs);
+    this.telling = setInterval(() => this.pulse.tellExchanges(this.traffic.active.exchanges), tellEveryMs);
   }
 
   take(message: Exclude<ToWorker, StartMessage>): void {
     if (message.type === "request") void this.answer(message.id, message.request);
-    else if (message.type === "announce") this.announce();
-    else this.recant();
+    else if (message.type === "announce") this.traffic.announce();
+    else this.traffic.recant();
   }
 
   private thread(number: number): Thread {
@@ -122,47 +123,28 @@ export class Carrier {
     this.tell(answer);
   }
 
-  private async fulfil(request: Request): Promise<number> {
-    switch (request.type) {
-      case "prepare":
-        this.ports = request.ports;
-        this.prepared = await this.traffic.prepare(request.config);
-        return 0;
-      case "commit":
-        this.prepared?.commit();
-        return 0;
-      case "abort":
-        this.prepared?.abort();
-        return 0;
-      case "drain":
-        return (await this.traffic.drain(request.withinMs)).cut;
-      case "stop":
-        this.stop();
-        return 0;
-    }
+  private fulfil(request: Request): Promise<number> | number {
+    if (request.type === "drain") return this.traffic.drain(request.withinMs).then(({ cut }) => cut);
+    if (request.type === "stop") return this.stop();
+    const step = this.changing.then(() => this.change(request));
+    this.changing = step.catch(() => undefined);
+    return step;
   }
 
-  private announce(): void {
-    this.traffic.announce();
-    this.telling = this.tellEvery(tellOftenMs);
+  private async change(request: Extract<Request, { type: "prepare" | "commit" | "abort" }>): Promise<number> {
+    if (request.type === "prepare") {
+      this.prepared = undefined;
+      this.ports = request.ports;
+      this.prepared = await this.traffic.prepare(request.config);
+    } else this.prepared?.[request.type]();
+    return 0;
   }
 
-  private recant(): void {
-    this.traffic.recant();
-    this.telling = this.tellEvery(tellEveryMs);
-  }
-
-  private tellEvery(everyMs: number): ReturnType<typeof setInterval> {
-    clearInterval(this.telling);
-    const now = () => this.pulse.tellExchanges(this.traffic.active.exchanges);
-    now();
-    return setInterval(now, everyMs);
-  }
-
-  private stop(): void {
+  private stop(): number {
     clearInterval(this.telling);
     this.traffic.stop();
     this.telemetry.close();
+    return 0;
   }
 }
 

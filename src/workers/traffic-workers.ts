@@ -15,6 +15,7 @@ import type { Direction, Thread } from "../contracts.ts";
 import { UserError } from "../errors.ts";
 import { ConnectionLimit } from "../http/connection-limit.ts";
 import { Engine } from "../http/engine.ts";
+import type { HeadLimits } from "../http/head.ts";
 import { type OwnAnswer, type OwnFailure, type OwnRequest, request } from "../http/request.ts";
 import { type BoundAddress, bindFault, boundText, listenerKey } from "../listening.ts";
 import type { MetricsSource } from "../metrics.ts";
@@ -22,7 +23,7 @@ import { Listener } from "../net/listen.ts";
 import type { Records } from "../records.ts";
 import { residentBytes } from "../traffic.ts";
 import type { LoopLagOf, TrafficPart } from "../traffic-part.ts";
-import type { LogManner, WorkerLimits } from "./messages.ts";
+import type { LogManner, Request, WorkerLimits } from "./messages.ts";
 import { PulseReader } from "./pulse.ts";
 import { allocateShared, type SpawnWorker, WorkerThread } from "./worker-thread.ts";
 
@@ -43,6 +44,8 @@ export interface TrafficWorkersOptions {
   readonly spawn?: SpawnWorker;
   /** Resident bytes now. */
   readonly residentBytes?: () => number;
+  /** How long a thread may take to prepare a config. Default 30 s. */
+  readonly preparingMs?: number;
 }
 
 interface Bound extends BoundAddress {
@@ -52,8 +55,11 @@ interface Bound extends BoundAddress {
 
 const housekeepingMs = 1000;
 
-/** How long threads may take to close what they have. */
-const stoppingMs = 1000;
+/** How long a thread may take to prepare a config: it reads files, and runs what filters do when they are made. */
+const preparingMs = 30_000;
+
+/** How long it is waited for where it has to do no more than follow. One that is stuck does so later. */
+const followingMs = 1000;
 
 export class TrafficWorkers implements TrafficPart {
   private readonly options: TrafficWorkersOptions;
@@ -80,7 +86,7 @@ export class TrafficWorkers implements TrafficPart {
       const told = {
         onLine: options.writeLine,
         onRecords: () => options.records.wake(),
-        onFailure: (error: string) => this.failed(number, error),
+        onFailure: (thread: string, error: string) => this.failed(thread, error),
       };
       return new WorkerThread({ number, limits, log, shared, spawn, ...told });
     });
@@ -117,7 +123,8 @@ export class TrafficWorkers implements TrafficPart {
     // Logs and schedules are not theirs.
     const theirs: Config = { ...config, logs: [], schedules: [] };
     await this.prepareAll({ type: "prepare", config: checkedToCross(theirs), ports });
-    return { commit: () => this.commit(bound), abort: () => this.all({ type: "abort" }) };
+    const { headBytes, headFields } = config.limits;
+    return { commit: () => this.commit(bound, { headBytes, headFields }), abort: () => this.follow({ type: "abort" }) };
   }
 
   /** Where every listener is or will be. The new addresses are free at this moment: all of them at once. */
@@ -147,22 +154,25 @@ export class TrafficWorkers implements TrafficPart {
     }
   }
 
-  private async prepareAll(prepare: Parameters<WorkerThread["ask"]>[0]): Promise<void> {
-    const results = await Promise.allSettled(this.workers.map((worker) => worker.ask(prepare)));
+  private async prepareAll(prepare: Request): Promise<void> {
+    const { preparingMs: withinMs = preparingMs } = this.options;
+    const results = await Promise.allSettled(this.workers.map((worker) => worker.askWithin(withinMs, prepare)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed === undefined) return;
-    const prepared = this.workers.filter((_, at) => results[at]?.status === "fulfilled");
-    await Promise.allSettled(prepared.map((worker) => worker.ask({ type: "abort" })));
+    // Whoever failed has nothing to give back; whoever is late will have, and finds this behind it.
+    await this.follow({ type: "abort" });
     throw failed.reason;
   }
 
-  private commit(bound: ReadonlyMap<string, Bound>): Promise<void> {
+  private commit(bound: ReadonlyMap<string, Bound>, limits: HeadLimits): Promise<void> {
     this.bound = bound;
-    return this.all({ type: "commit" });
+    this.engine.responseLimits = limits;
+    return this.follow({ type: "commit" });
   }
 
-  private async all(wanted: Parameters<WorkerThread["ask"]>[0]): Promise<void> {
-    await Promise.all(this.workers.map((worker) => worker.ask(wanted)));
+  /** Never rejects: a thread that is gone is told of elsewhere. */
+  private async follow(request: Request): Promise<void> {
+    await Promise.allSettled(this.workers.map((worker) => worker.askWithin(followingMs, request)));
   }
 
   announce(): void {
@@ -182,10 +192,7 @@ export class TrafficWorkers implements TrafficPart {
   async stop(): Promise<void> {
     this.isStopped = true;
     clearInterval(this.housekeeping);
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, stoppingMs);
-    await Promise.race([Promise.allSettled(this.workers.map((worker) => worker.ask({ type: "stop" }))), late.promise]);
-    clearTimeout(timer);
+    await this.follow({ type: "stop" });
     for (const worker of this.workers) worker.end();
     this.bound = new Map();
     this.countThreads();
@@ -197,8 +204,8 @@ export class TrafficWorkers implements TrafficPart {
   }
 
   takeLoopLags(): readonly LoopLagOf[] {
-    return this.workers.flatMap(({ number, isRunning }, at) =>
-      isRunning ? [{ thread: `traffic-${number}`, seconds: this.pulses[at]!.takeLag() }] : [],
+    return this.workers.flatMap(({ name, isRunning }, at) =>
+      isRunning ? [{ thread: name, seconds: this.pulses[at]!.takeLag() }] : [],
     );
   }
 
@@ -207,9 +214,9 @@ export class TrafficWorkers implements TrafficPart {
     this.resident[0] = (this.options.residentBytes ?? residentBytes)();
   }
 
-  private failed(number: number, error: string): void {
+  private failed(thread: string, error: string): void {
     if (this.isStopped) return;
-    this.options.thread.emit("traffic_thread_failed", { thread: `traffic-${number}`, error });
+    this.options.thread.emit("traffic_thread_failed", { thread, error });
     this.countThreads();
     if (this.hasFailed) return;
     this.hasFailed = true;

@@ -32,7 +32,7 @@ export interface WorkerThreadOptions {
   /** Access records wait in its ring. */
   onRecords(): void;
   /** It ended and should not have. Called once. */
-  onFailure(error: string): void;
+  onFailure(thread: string, error: string): void;
 }
 
 /** Memory for `WorkerThreadOptions.shared`. */
@@ -79,6 +79,11 @@ export class WorkerThread {
     return this.ended === undefined;
   }
 
+  /** `traffic-2` */
+  get name(): string {
+    return `traffic-${this.number}`;
+  }
+
   /** Resolves to what a drain left running, else 0. Rejects as what was asked failed, or when the thread is gone. */
   ask(request: Request): Promise<number> {
     const id = ++this.lastId;
@@ -87,6 +92,17 @@ export class WorkerThread {
       this.tell({ type: "request", id, request });
       this.asked.set(id, { resolve, reject });
     });
+  }
+
+  /** The same, but rejects when there is no answer within `withinMs`: the thread is stuck. */
+  async askWithin(withinMs: number, request: Request): Promise<number> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error(`${this.name} does not answer`)), withinMs);
+    try {
+      return await Promise.race([this.ask(request), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   announce(): void {
@@ -130,7 +146,7 @@ export class WorkerThread {
     if (!this.isRunning) return;
     this.endWith(new Error(error));
     this.worker.terminate();
-    this.options.onFailure(error);
+    this.options.onFailure(this.name, error);
   }
 
   private endWith(error: Error): void {

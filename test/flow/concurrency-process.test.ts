@@ -30,8 +30,11 @@ function appOf(answer: Parameters<typeof App.answering>[0]): App {
   return app;
 }
 
+/** A busy machine may take its time to accept a thousand connections. */
+const patient = "timeouts: { connect: 30s }";
+
 const forwarding = (app: App, more = "") =>
-  `concurrency: 2\ninbound:\n  - { name: web, listen: "127.0.0.1:0", to: "http://127.0.0.1:${app.port}" }\n${more}`;
+  `concurrency: 2\ninbound:\n  - { name: web, listen: "127.0.0.1:0", to: "http://127.0.0.1:${app.port}", ${patient} }\n${more}`;
 
 const portOf = (sidecar: SidecarProcess) => Number(sidecar.address("web").split(":").at(-1));
 
@@ -44,7 +47,7 @@ async function connect(sidecar: SidecarProcess, count: number): Promise<Wire[]> 
 describe("the access log of two threads", () => {
   test("has every request once, in lines that are whole, and the numbers agree", async () => {
     const app = appOf(() => ok("x"));
-    const sidecar = await pod.start(forwarding(app).replace(" }\n", ", logAccess: true }\n"));
+    const sidecar = await pod.start(forwarding(app).replace(" } }\n", " }, logAccess: true }\n"));
     const wires = await connect(sidecar, 20);
     await Promise.all(
       wires.map(async (wire) => {
@@ -54,7 +57,7 @@ describe("the access log of two threads", () => {
     const labels = 'direction="inbound",listener="web",route="default",class="2xx"';
     expect(await sidecar.metric(`outrigger_requests_total{${labels}}`)).toBe(4000);
     expect(await sidecar.metric("outrigger_traffic_threads")).toBe(2);
-    expect(await sidecar.stop("SIGTERM")).toBe(0);
+    expect(await sidecar.stop()).toBe(0);
     const records = sidecar.records.map((line) => JSON.parse(line));
     expect(records).toHaveLength(4000);
     expect(new Set(records.map(({ id }) => id)).size).toBe(4000);
@@ -188,8 +191,22 @@ describe("SIGTERM with two threads", () => {
 });
 
 describe("a thread that", () => {
-  const odd = (app: App) =>
-    pod.start(forwarding(app).replace(" }\n", ", logAccess: true }\n"), { program: oddSidecar });
+  const odd = (app: App, more = "") =>
+    pod.start(forwarding(app, more).replace(" } }\n", " }, logAccess: true }\n"), { program: oddSidecar });
+
+  test("is stuck does not keep the sidecar from stopping in time", async () => {
+    const sidecar = await odd(
+      appOf(() => ok("x")),
+      "shutdown: { grace: 2s }",
+    );
+    const [wire] = await connect(sidecar, 1);
+    await wire!.send(get("/stall-for-long"));
+    await Bun.sleep(100);
+    const startedAt = performance.now();
+    sidecar.signal("SIGTERM");
+    expect(await sidecar.exited).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(8000);
+  });
 
   test("throws what nobody catches goes on, and says it", async () => {
     const sidecar = await odd(appOf(() => ok("x")));

@@ -169,6 +169,21 @@ describe("a reload", () => {
     for (const wire of await threads.connect(30)) expect(await said(wire)).toBe("new");
   });
 
+  test("that a stuck thread does not answer is refused, and leaves nothing behind", async () => {
+    await start(fixed("old", { policies: { obey: {} } }), { count: 2, preparingMs: 1500 });
+    const [wire] = await threads.connect(1);
+    await wire!.send(get("/stall"));
+    await Bun.sleep(50);
+    const prepared = threads.apply([fixed("new"), fixed("b", { name: "b" })]);
+    expect(prepared).rejects.toThrow(/^traffic-[12] does not answer$/);
+    await prepared.catch(() => {});
+    expect((await readAnswer(wire!)).text).toBe("old");
+    for (const other of await threads.connect(10)) expect(await said(other)).toBe("old");
+    await threads.apply([fixed("new"), fixed("b", { name: "b" })]);
+    for (const other of await threads.connect(10)) expect(await said(other)).toBe("new");
+    for (const other of await threads.connect(10, "b")) expect(await said(other)).toBe("b");
+  });
+
   test("that is given up gives its ports back", async () => {
     await start(fixed("a"));
     const free = appTellingIds();
@@ -290,7 +305,9 @@ describe("numbers and events", () => {
   test("more than the ring takes are dropped and counted; the rest is in order", async () => {
     await start({ routes: respond(200, "x"), policies: { obey: {} } }, { count: 1 });
     const [wire] = await threads.connect(1);
-    await said(wire!, "/say/20000");
+    await wire!.send(get("/say/20000"));
+    Bun.sleepSync(1000); // main reads nothing meanwhile
+    await readAnswer(wire!);
     const dropped = () => threads.total("outrigger_log_lines_dropped_total");
     expect(dropped()).toBeGreaterThan(0);
     await until(() => threads.said("obeyed").length + dropped() === 20_000, { what: "the other lines" });

@@ -25,6 +25,7 @@ const obey = defineFilter<unknown>({
         if (x.path === "/exit") process.exit(5);
         if (x.path === "/throw-later") setTimeout(() => Promise.reject(new Error("nobody catches this")), 1);
         if (x.path === "/stall") Bun.sleepSync(4000);
+        if (x.path === "/stall-for-long") for (const end = performance.now() + 60_000; performance.now() < end; );
         if (x.path.startsWith("/say/"))
           for (let count = Number(x.path.slice(5)); count > 0; count--) emit("obeyed", { number: ++number });
       },

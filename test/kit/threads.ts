@@ -8,6 +8,7 @@ import { Wire } from "./wire.ts";
 
 export interface ThreadsOptions extends Partial<TrafficWorkersOptions["limits"]> {
   count?: number;
+  preparingMs?: number;
   residentBytes?: () => number;
 }
 
@@ -25,7 +26,7 @@ export class Threads {
   failures = 0;
   private readonly rings: RecordRing[] = [];
 
-  constructor({ count = 2, residentBytes, maxConnections = 10_000, memoryLimitBytes }: ThreadsOptions = {}) {
+  constructor({ count = 2, maxConnections = 10_000, memoryLimitBytes, ...options }: ThreadsOptions = {}) {
     this.traffic = new TrafficWorkers({
       thread: {
         clock: { now: () => performance.now(), wall: () => Date.now() },
@@ -43,7 +44,7 @@ export class Threads {
         this.failures++;
       },
       spawn: spawnOddWorker,
-      ...(residentBytes && { residentBytes }),
+      ...options,
     });
   }
 
