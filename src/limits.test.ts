@@ -6,6 +6,7 @@ import {
   allottedCores,
   cgroupMemoryBytes,
   defaultConnections,
+  descriptorsKept,
   memoryLimitBytes,
   openFilesLimit,
   readOpenFilesLimit,
@@ -31,6 +32,12 @@ describe("connections", () => {
   test("are never none, and never more than the kernel told", () => {
     expect(defaultConnections(true, 64)).toBe(1);
     expect(defaultConnections(false, undefined)).toBeGreaterThan(0);
+  });
+
+  test("leave descriptors to the threads that carry them and to their listeners", () => {
+    expect(descriptorsKept(1, 10)).toBe(128);
+    expect(descriptorsKept(8, 10)).toBe(128 + 8 * 14);
+    expect(defaultConnections(true, 1024, descriptorsKept(8, 10))).toBe(392);
   });
 
   test("come from this process's own limit", () => {

@@ -5,6 +5,9 @@ import { availableParallelism } from "node:os";
 /** Descriptors kept for files, the own log, health and the runtime. */
 const keptDescriptors = 128;
 
+/** What a thread that carries traffic holds open by itself, with some to spare; each listener comes on top. */
+const threadDescriptors = 4;
+
 /** Used where the kernel does not tell; the usual soft limit. */
 const usualOpenFiles = 1024;
 
@@ -15,9 +18,18 @@ const noLimitV1 = 2 ** 62;
  * How many connections may be open at once when the config does not say: the soft limit on open files less what is
  * kept for other uses, and half of it when every connection may need another one to an upstream.
  */
-export function defaultConnections(hasUpstreams: boolean, openFiles = openFilesLimit()): number {
-  const free = Math.max(1, (openFiles ?? usualOpenFiles) - keptDescriptors);
+export function defaultConnections(
+  hasUpstreams: boolean,
+  openFiles = openFilesLimit(),
+  kept = keptDescriptors,
+): number {
+  const free = Math.max(1, (openFiles ?? usualOpenFiles) - kept);
   return hasUpstreams ? Math.max(1, Math.floor(free / 2)) : free;
+}
+
+/** Descriptors kept for other uses than connections when so many threads have so many listeners each. */
+export function descriptorsKept(threads: number, listeners: number): number {
+  return keptDescriptors + (threads === 1 ? 0 : threads * (threadDescriptors + listeners));
 }
 
 /** Bytes of memory above which new requests are refused; Infinity when nothing limits this process. */

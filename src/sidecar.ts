@@ -16,7 +16,7 @@ import { ConfigWatch } from "./config/watch.ts";
 import type { Clock, Direction, Thread } from "./contracts.ts";
 import { Leaving } from "./leaving.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { allottedCores, defaultConnections, memoryLimitBytes } from "./limits.ts";
+import { allottedCores, defaultConnections, descriptorsKept, memoryLimitBytes, openFilesLimit } from "./limits.ts";
 import { totalOf } from "./metrics.ts";
 import { type RecordCollector, Records } from "./records.ts";
 import type { Timing } from "./schedules/clock.ts";
@@ -117,7 +117,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     if (options.survivesUnexpected !== false) this.endSurviving = surviveUnexpected(events.emit);
     this.records = new Records((logs, rings) => this.startCollector(logs, rings), { metrics, emit: events.emit });
     this.thread = { clock, random, metrics, emit: events.emit, record: this.records.record };
-    this.traffic = this.makeTraffic(limitsOf(first.loaded.config), threads);
+    this.traffic = this.makeTraffic(limitsOf(first.loaded.config, threads?.count ?? 1), threads);
     const timing: Timing = { clock, random, after };
     this.schedules = new Schedules({ thread: this.thread, timing, send: (wanted) => this.traffic.request(wanted) });
     this.reloading = this.reloadParts();
@@ -293,11 +293,12 @@ function after(delayMs: number, run: () => void): () => void {
 
 type TrafficLimits = Pick<TrafficOptions, "maxConnections" | "memoryLimitBytes">;
 
-function limitsOf({ limits, inbound, outbound }: Config): TrafficLimits {
-  const routes = [...inbound, ...outbound].flatMap((listener) => listener.routes);
-  const hasUpstreams = routes.some(({ action }) => action.kind === "forward");
+function limitsOf({ limits, inbound, outbound }: Config, threads: number): TrafficLimits {
+  const listeners = [...inbound, ...outbound];
+  const hasUpstreams = listeners.some(({ routes }) => routes.some(({ action }) => action.kind === "forward"));
+  const kept = descriptorsKept(threads, listeners.length);
   return {
-    maxConnections: limits.connections ?? defaultConnections(hasUpstreams),
+    maxConnections: limits.connections ?? defaultConnections(hasUpstreams, openFilesLimit(), kept),
     memoryLimitBytes: memoryLimitBytes(limits.memory),
   };
 }

@@ -49,7 +49,8 @@ function parseConcurrency(value: string | number): Result<Config["concurrency"]>
 function limitsSchema() {
   return z.strictObject({
     connections: option(z.int().min(1), "Connections at once, over all listeners; more are answered 503.", {
-      default: "the descriptor limit less 128, halved when every connection needs an upstream",
+      default:
+        "the descriptor limit less 128 and what the threads of `concurrency` need, halved when every connection needs an upstream",
     }).optional(),
     headBytes: option(size(), "Largest head of a request or an answer; a larger request gets 431.").prefault("64KiB"),
     headFields: option(z.int().min(1).max(10_000), "Most fields in one head; a request with more gets 431.").prefault(

@@ -36,8 +36,8 @@ export class ConnectionLimit {
     return this.takeOf(openCell, this.most);
   }
 
-  give(): void {
-    Atomics.sub(this.cells, openCell, 1);
+  give(count = 1): void {
+    Atomics.sub(this.cells, openCell, count);
   }
 
   /** Takes a place among the refused who are still told why; false when there are too many. */

@@ -132,11 +132,12 @@ export class Carrier {
   }
 
   private async change(request: Extract<Request, { type: "prepare" | "commit" | "abort" }>): Promise<number> {
+    const { prepared } = this;
+    this.prepared = undefined;
     if (request.type === "prepare") {
-      this.prepared = undefined;
       this.ports = request.ports;
       this.prepared = await this.traffic.prepare(request.config);
-    } else this.prepared?.[request.type]();
+    } else prepared?.[request.type]();
     return 0;
   }
 

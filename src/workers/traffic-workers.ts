@@ -86,7 +86,7 @@ export class TrafficWorkers implements TrafficPart {
       const told = {
         onLine: options.writeLine,
         onRecords: () => options.records.wake(),
-        onFailure: (thread: string, error: string) => this.failed(thread, error),
+        onFailure: (name: string, error: string, held: number) => this.failed(name, error, held),
       };
       return new WorkerThread({ number, limits, log, shared, spawn, ...told });
     });
@@ -214,8 +214,9 @@ export class TrafficWorkers implements TrafficPart {
     this.resident[0] = (this.options.residentBytes ?? residentBytes)();
   }
 
-  private failed(thread: string, error: string): void {
+  private failed(thread: string, error: string, connections: number): void {
     if (this.isStopped) return;
+    this.connections.give(connections); // they ended with it: the others have their places
     this.options.thread.emit("traffic_thread_failed", { thread, error });
     this.countThreads();
     if (this.hasFailed) return;

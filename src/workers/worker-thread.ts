@@ -7,7 +7,7 @@
  */
 import { ConnectionLimit } from "../http/connection-limit.ts";
 import { RecordRing } from "../logs/record-ring.ts";
-import { MetricsMirror } from "../metrics.ts";
+import { MetricsMirror, totalOf } from "../metrics.ts";
 import type { LogManner, Request, SharedMemory, ToMain, ToWorker, WorkerLimits } from "./messages.ts";
 import { allocatePulse } from "./pulse.ts";
 import { errorOf, lastWords } from "./refusal.ts";
@@ -31,8 +31,8 @@ export interface WorkerThreadOptions {
   onLine(line: string): void;
   /** Access records wait in its ring. */
   onRecords(): void;
-  /** It ended and should not have. Called once. */
-  onFailure(thread: string, error: string): void;
+  /** It ended and should not have, with so many connections. Called once. */
+  onFailure(thread: string, error: string, connections: number): void;
 }
 
 /** Memory for `WorkerThreadOptions.shared`. */
@@ -144,9 +144,10 @@ export class WorkerThread {
 
   private fail(error: string): void {
     if (!this.isRunning) return;
+    const connections = totalOf("outrigger_connections", this.mirror === undefined ? [] : [this.mirror]);
     this.endWith(new Error(error));
     this.worker.terminate();
-    this.options.onFailure(this.name, error);
+    this.options.onFailure(this.name, error, connections);
   }
 
   private endWith(error: Error): void {

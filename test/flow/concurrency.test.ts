@@ -424,6 +424,7 @@ describe("the unexpected end of a thread", () => {
     for (const wire of [first!, third!]) expect(await said(wire)).toMatch(/^[13]-/);
     for (const wire of await threads.connect(30)) expect(await said(wire)).toMatch(/^[13]-/);
     expect(threads.total("outrigger_connections")).toBe(32);
+    expect(threads.traffic.active.connections).toBe(32);
     expect(await threads.traffic.drain(1000)).toEqual({ cut: 0 });
     await first!.send(get("/exit"));
     await first!.ending();
