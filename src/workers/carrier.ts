@@ -20,7 +20,7 @@ import { refusalOf } from "./refusal.ts";
 import { WorkerTelemetry } from "./worker-telemetry.ts";
 
 /** How often main is told how much runs. */
-const tellEveryMs = 100;
+const tellEveryMs = 200;
 
 /** What all threads do alike is said by the first. */
 const saidOnce = new Set(["listener_bound", "listener_closed"]);

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { allottedCores } from "../../src/limits.ts";
 import { App, ok } from "../kit/app.ts";
 import { ask, readAnswer } from "../kit/message.ts";
 import { Pod, type SidecarProcess } from "../kit/sidecar-process.ts";
@@ -129,6 +130,14 @@ describe("a change of concurrency", () => {
     expect((await ask((await connect(sidecar, 1))[0]!)).text).toBe("x");
     expect(await sidecar.stop()).toBe(0);
   });
+});
+
+test("auto is a thread for each core, and main alone where there is one", async () => {
+  const sidecar = await pod.start(forwarding(appOf(() => ok("x"))).replace("concurrency: 2", "concurrency: auto"));
+  const cores = allottedCores();
+  expect(await sidecar.metric("outrigger_traffic_threads")).toBe(cores === 1 ? 0 : cores);
+  expect((await ask((await connect(sidecar, 1))[0]!)).text).toBe("x");
+  expect(await sidecar.stop()).toBe(0);
 });
 
 describe("a start with two threads", () => {
