@@ -261,7 +261,7 @@ describe("a thread that", () => {
 
 test("one thread is main: no other thread is started", async () => {
   const app = appOf(() => ok("x"));
-  const sidecar = await pod.start(forwarding(app).replace("concurrency: 2\n", ""));
+  const sidecar = await pod.start(forwarding(app).replace("concurrency: 2", "concurrency: 1"));
   const [wire] = await connect(sidecar, 1);
   expect((await ask(wire!)).text).toBe("x");
   expect(await sidecar.metric("outrigger_traffic_threads")).toBe(0);
