@@ -49,6 +49,8 @@ export interface MetricDeclaration {
   kind: "counter" | "gauge" | "histogram";
   doc: string;
   labels?: readonly string[];
+  /** A gauge that states a fact, such as a point in time: what several threads say of it is not added up. */
+  isFact?: true;
 }
 
 /** What an event is: its level, its sentence with `{field}` places, and the counter it adds one to, if any. */

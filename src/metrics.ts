@@ -41,6 +41,7 @@ export const spineMetrics = {
     kind: "gauge",
     doc: "Unix time at which a configured certificate expires.",
     labels: ["file"],
+    isFact: true,
   },
   outrigger_tunnels: {
     kind: "gauge",

@@ -8,6 +8,7 @@ const table: MetricTable = {
   [dropped]: { kind: "counter", doc: "Dropped." },
   hits_total: { kind: "counter", doc: "Hits \\ by\nroute.", labels: ["route"] },
   open: { kind: "gauge", doc: "Open." },
+  expires: { kind: "gauge", doc: "Expires.", isFact: true },
   took_seconds: { kind: "histogram", doc: "Took.", labels: ["route"] },
 };
 
@@ -36,6 +37,16 @@ describe("a scrape", () => {
     expect(text).toContain('took_seconds_bucket{route="a",le="10"} 1\n');
     expect(text).toContain('took_seconds_bucket{route="a",le="+Inf"} 2\n');
     expect(text).toContain('took_seconds_sum{route="a"} 20.0007\ntook_seconds_count{route="a"} 2\n');
+  });
+
+  test("adds up what threads have, and does not add up what they know", () => {
+    const threads = [1, 2, 3].map(() => new MetricsRegion(table, { strict: true }));
+    for (const region of threads) region.gauge("open").set(2);
+    for (const region of threads.slice(1)) region.gauge("expires").set(1_900_000_000);
+    threads[0]!.gauge("expires").set(0);
+    const text = exposition(table, threads);
+    expect(text).toContain("open 6\n");
+    expect(text).toContain("expires 1900000000\n");
   });
 
   test("shows counters without labels from the start, and nothing of a gauge nobody set", () => {

@@ -52,14 +52,20 @@ function addUp(sources: readonly MetricsSource[]): Map<string, Map<string, Sum>>
   return families;
 }
 
-function familyText(name: string, { kind, doc }: MetricDeclaration, family: readonly Sum[]): string {
-  const line = kind === "histogram" ? histogramText : numberText;
+function familyText(name: string, { kind, doc, isFact }: MetricDeclaration, family: readonly Sum[]): string {
+  const line = kind === "histogram" ? histogramText : isFact ? factText : numberText;
   return familyHead(name, kind, doc) + family.map((sum) => line(name, sum)).join("");
 }
 
 function numberText(name: string, { labels, places }: Sum): string {
   const total = places.reduce((sum, { values, slot }) => sum + values[slot]!, 0);
   return `${name}${labelText(labels)} ${numeral(total)}\n`;
+}
+
+/** The highest: a thread that has not said it yet, or is gone, says 0. */
+function factText(name: string, { labels, places }: Sum): string {
+  const highest = Math.max(...places.map(({ values, slot }) => values[slot]!));
+  return `${name}${labelText(labels)} ${numeral(highest)}\n`;
 }
 
 function histogramText(name: string, { labels, places }: Sum): string {

@@ -23,7 +23,7 @@ import { WorkerTelemetry } from "./worker-telemetry.ts";
 const tellEveryMs = 200;
 
 /** What all threads do alike is said by the first. */
-const saidOnce = new Set(["listener_bound", "listener_closed"]);
+const saidOnce = new Set(["listener_bound", "listener_closed", "certificate_expires", "certificate_expired"]);
 
 export class Carrier {
   private readonly tell: (message: ToMain) => void;

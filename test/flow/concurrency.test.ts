@@ -170,13 +170,15 @@ describe("a reload", () => {
   });
 
   test("that a stuck thread does not answer is refused, and leaves nothing behind", async () => {
-    await start(fixed("old", { policies: { obey: {} } }), { count: 2, preparingMs: 1500 });
+    await start(fixed("old", { policies: { obey: {} } }), { count: 2 });
     const [wire] = await threads.connect(1);
     await wire!.send(get("/stall"));
     await Bun.sleep(50);
+    threads.preparingMs = 300;
     const prepared = threads.apply([fixed("new"), fixed("b", { name: "b" })]);
     expect(prepared).rejects.toThrow(/^traffic-[12] does not answer$/);
     await prepared.catch(() => {});
+    threads.preparingMs = 60_000;
     expect((await readAnswer(wire!)).text).toBe("old");
     for (const other of await threads.connect(10)) expect(await said(other)).toBe("old");
     await threads.apply([fixed("new"), fixed("b", { name: "b" })]);

@@ -8,7 +8,6 @@ import { Wire } from "./wire.ts";
 
 export interface ThreadsOptions extends Partial<TrafficWorkersOptions["limits"]> {
   count?: number;
-  preparingMs?: number;
   residentBytes?: () => number;
 }
 
@@ -24,10 +23,16 @@ export class Threads {
   readonly lines: Record<string, unknown>[] = [];
   readonly metrics = new MetricsRegion(spineMetrics, { strict: true });
   failures = 0;
+  /** How long a thread may take to prepare a config; may be changed at any time. */
+  preparingMs = 60_000;
   private readonly rings: RecordRing[] = [];
 
   constructor({ count = 2, maxConnections = 10_000, memoryLimitBytes, ...options }: ThreadsOptions = {}) {
+    const patience = () => this.preparingMs;
     this.traffic = new TrafficWorkers({
+      get preparingMs() {
+        return patience();
+      },
       thread: {
         clock: { now: () => performance.now(), wall: () => Date.now() },
         random: Math.random,
