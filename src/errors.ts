@@ -130,6 +130,13 @@ export const failures = {
     title: "The listener has no route for what the connection speaks.",
     closes: true,
   },
+  http2_fault: {
+    status: 400,
+    grpc: 3,
+    fault: "client",
+    title: "The connection broke the rules of HTTP/2, or flooded it, and was ended with GOAWAY.",
+    closes: true,
+  },
   no_route: { status: 404, grpc: 5, fault: "client", title: "No route matches this request." },
   overloaded: { status: 503, grpc: 14, fault: "us", title: "Too many connections or too little memory.", closes: true },
   upstream_unreachable: {

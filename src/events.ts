@@ -54,6 +54,11 @@ export const spineEvents = {
   // Listeners and exchanges
   listener_bound: { level: "info", text: "{direction} listener {listener} listens on {address}" },
   listener_closed: { level: "info", text: "listener {listener} closed" },
+  // Counted by the engine itself, as the one below.
+  http2_fault: {
+    level: "info",
+    text: "the HTTP/2 connection with {peer} was ended, {code}: {detail}",
+  },
   // Counted by the engine itself, which knows its counters by code.
   request_failed: {
     level: "warn",

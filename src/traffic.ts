@@ -253,7 +253,7 @@ export class Traffic implements TrafficPart {
 }
 
 function poolsOf({ routes, stream }: ListenerPlan): Pool[] {
-  const forRequests = routes.flatMap(({ action }) => (action.kind === "forward" ? [action.pool] : []));
+  const forRequests = routes.flatMap(({ action }) => (action.kind === "forward" ? action.places : []));
   return [...forRequests, ...(stream?.routes.map(({ pool }) => pool) ?? [])];
 }
 

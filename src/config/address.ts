@@ -15,7 +15,8 @@ export interface Address {
 
 /** A place requests are sent to. */
 export interface Upstream {
-  readonly scheme: "http" | "https" | "tcp" | "tls" | "unix";
+  /** `h2c` is HTTP/2 without TLS, known beforehand. */
+  readonly scheme: "http" | "https" | "h2c" | "tcp" | "tls" | "unix";
   /** Name or address, IPv6 without brackets; the path of a `unix` one. */
   readonly host: string;
   /** 0 for `unix`. */
@@ -117,12 +118,13 @@ function coversHost(wide: string | undefined, narrow: string | undefined): boole
 }
 
 /** Schemes of upstreams that are a host and a port, with the port where none is written. */
-const schemePorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
+const schemePorts: Readonly<Record<string, number>> = { http: 80, https: 443, h2c: 80 };
 /** Those of bytes that are not looked into, which have no port of their own. */
 const streamSchemes = ["tcp", "tls"];
-const upstreamRemedy = "write http://host:port, such as http://127.0.0.1:7878, or https://host, or unix:/path";
+const upstreamRemedy =
+  "write http://host:port, such as http://127.0.0.1:7878, or https://host, h2c://host:port, unix:/path";
 
-/** Reads the address of an upstream: `http://host:port`, `https://host`, nothing behind it; or `unix:/path`. */
+/** Reads the address of an upstream: `http://host:port`, `https://host`, `h2c://host:port`, nothing behind it; or `unix:/path`. */
 export function parseUpstream(text: string): Parsed<Upstream> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase() ?? "";
   if (scheme === "unix") return parseSocketPath(text);
@@ -143,7 +145,9 @@ function schemeRemedy(scheme: string, text: string): string {
 }
 
 function parseHostUpstream(text: string, scheme: string): Parsed<Upstream> {
-  const url = URL.parse(text);
+  // The port of h2c is that of http, which the URL parser knows by that name only.
+  const h2c = scheme === "h2c";
+  const url = URL.parse(h2c ? text.replace(/^h2c/i, "http") : text);
   if (url === null || url.hostname === "")
     return { problem: `"${text}" is not the address of an upstream`, remedy: upstreamRemedy };
   if (url.username !== "" || url.password !== "")
@@ -154,7 +158,8 @@ function parseHostUpstream(text: string, scheme: string): Parsed<Upstream> {
       remedy: `write ${scheme}://${url.host}`,
     };
   }
-  return { value: upstreamOf(url) };
+  const value = upstreamOf(url);
+  return { value: h2c ? { ...value, scheme: "h2c", text: value.text.replace("http", "h2c") } : value };
 }
 
 function parseStreamUpstream(text: string, scheme: string): Parsed<Upstream> {

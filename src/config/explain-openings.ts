@@ -45,6 +45,12 @@ function explainTls({
   ];
 }
 
+const spoken = {
+  http1: "HTTP/1.1 is spoken with the upstream.",
+  http2: "HTTP/2 is spoken with the upstream.",
+  auto: "What is spoken with the upstream is agreed on over TLS; in clear it is what the client speaks.",
+} as const;
+
 /** How connections to a route's upstream begin, beyond plain TCP. */
 export function explainUpstream({ action }: Route): string[] {
   if (action.kind !== "forward") return [];
@@ -60,6 +66,7 @@ export function explainUpstream({ action }: Route): string[] {
       ...(identity === undefined ? [] : [`It is shown the certificate ${identity.cert}.`]),
     );
   }
+  if (upstream?.protocol !== undefined) sentences.push(spoken[upstream.protocol]);
   if (upstream?.proxyProtocol !== undefined)
     sentences.push(
       `Each connection begins with a PROXY header (v${upstream.proxyProtocol}) and serves one client's only.`,

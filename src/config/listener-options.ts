@@ -20,7 +20,7 @@ function upstream() {
     title: "upstream",
     example: "http://127.0.0.1:7878",
     type: "string",
-    pattern: "^(([Hh][Tt][Tt][Pp][Ss]?|[Tt][Cc][Pp]|[Tt][Ll][Ss])://[^/?#]+/?|unix:/.+)$",
+    pattern: "^(([Hh][Tt][Tt][Pp][Ss]?|[Hh]2[Cc]|[Tt][Cc][Pp]|[Tt][Ll][Ss])://[^/?#]+/?|unix:/.+)$",
   } as const;
   return scalar(doc, (value) => parseUpstream(String(value)));
 }
@@ -123,7 +123,7 @@ function shared(maxBody: { default: string }, upgrade: { default: string }) {
     ).optional(),
     to: option(
       upstream(),
-      "Where requests are sent on: `http://host:port`, `https://host:port`, or `unix:/path` for a socket of this machine. With `protocol: tcp` or `tls`, where bytes go: `tcp://host:port`, or `tls://host:port` to encrypt them on the way.",
+      "Where requests are sent on: `http://host:port`, `https://host:port`, `h2c://host:port` for HTTP/2 without TLS, or `unix:/path` for a socket of this machine. With `protocol: tcp` or `tls`, where bytes go: `tcp://host:port`, or `tls://host:port` to encrypt them on the way.",
     ).optional(),
     upstream: option(upstreamSchema(), "How connections to `to` begin.").optional(),
     maxBody: option(

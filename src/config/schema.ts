@@ -143,6 +143,8 @@ export interface ListenerArrival {
 
 /** How connections to an upstream begin. */
 export interface UpstreamPolicy {
+  /** Undefined: by the scheme of its address. `auto`: by ALPN over TLS, else as the client of each request speaks. */
+  readonly protocol: "http1" | "http2" | "auto" | undefined;
   readonly tls: ClientTlsFiles | undefined;
   readonly proxyProtocol: 1 | 2 | undefined;
 }

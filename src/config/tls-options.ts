@@ -100,6 +100,11 @@ function clientTlsSchema() {
 /** `upstream:` of a listener or route. */
 export function upstreamSchema() {
   return z.strictObject({
+    protocol: option(
+      z.enum(["http1", "http2", "auto"]),
+      "What is spoken with `to`: `http1`, `http2`, or `auto`: over TLS what both sides can best, by ALPN; else as the client of each request speaks.",
+      { default: "`http1` for `http://` and `unix:`, `http2` for `h2c://`, `auto` for `https://`" },
+    ).optional(),
     tls: option(clientTlsSchema(), "How an `https://` upstream is trusted, and who we are to it.").optional(),
     proxyProtocol: option(
       z.enum(["v1", "v2"]),
@@ -134,12 +139,13 @@ export function toArrival({ protocol, proxyProtocol, tls }: ArrivalOptions): Lis
 
 /** The route's own options over its listener's. */
 export function toUpstreamPolicy(given: UpstreamOptions | undefined, over: UpstreamPolicy | undefined) {
-  const { tls, proxyProtocol } = given ?? {};
+  const { protocol = over?.protocol, tls, proxyProtocol } = given ?? {};
   const policy: UpstreamPolicy = {
+    protocol,
     tls: tls === undefined ? over?.tls : toClientTls(tls),
     proxyProtocol: proxyProtocol === undefined ? over?.proxyProtocol : proxyProtocol === "v1" ? 1 : 2,
   };
-  return policy.tls === undefined && policy.proxyProtocol === undefined ? undefined : policy;
+  return Object.values(policy).every((value) => value === undefined) ? undefined : policy;
 }
 
 function toClientTls({ ca, serverName, cert, key, insecure }: NonNullable<UpstreamOptions["tls"]>) {

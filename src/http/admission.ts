@@ -8,6 +8,7 @@ import { StreamSession } from "../tcp/stream-session.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
 import type { Engine } from "./engine.ts";
 import { Newcomer, type Reception } from "./newcomer.ts";
+import { openHttp2 } from "./open-http2.ts";
 import type { ListenerPlan } from "./plan.ts";
 import { type PlanHolder, Session } from "./session.ts";
 import { Turnaways } from "./turnaways.ts";
@@ -49,9 +50,24 @@ export class Admission implements Reception {
   }
 
   private open(connection: Connection, holder: PlanHolder, connections: Gauge): Session {
-    const session = new Session(this.engine, holder, connection, (closed) => this.vacate(closed, connections));
+    const session = new Session(this.engine, holder, connection, {
+      closed: (closed) => this.vacate(closed, connections),
+      speaksHttp2: (before, bytes) => {
+        this.sessions.delete(before);
+        this.openHttp2(connection, holder, connections, bytes);
+      },
+    });
     this.sessions.add(session);
     return session;
+  }
+
+  private openHttp2(connection: Connection, holder: PlanHolder, connections: Gauge, bytes: Buffer | undefined): void {
+    const occupy = (occupant: Occupant, before?: Occupant) => {
+      if (before !== undefined) this.sessions.delete(before);
+      this.sessions.add(occupant);
+    };
+    const closed = (occupant: Occupant) => this.vacate(occupant, connections);
+    openHttp2(this.engine, holder, connection, { occupy, closed }, bytes);
   }
 
   private receive(connection: Connection, holder: PlanHolder, arrival: ArrivalPlan): void {
@@ -67,7 +83,8 @@ export class Admission implements Reception {
     if (protocol === "http1") {
       const session = this.open(connection, holder, plan.connections);
       if (bytes !== undefined) session.onData(bytes);
-    } else if (protocol !== "http2" && plan.stream !== undefined) this.carry(newcomer, plan.stream, { bytes, hello });
+    } else if (protocol === "http2") this.openHttp2(connection, holder, plan.connections, bytes);
+    else if (plan.stream !== undefined) this.carry(newcomer, plan.stream, { bytes, hello });
     else this.turnAway(newcomer, "protocol_not_served", `it speaks ${spoken[protocol]}`);
   }
 
@@ -102,4 +119,4 @@ export class Admission implements Reception {
   }
 }
 
-const spoken = { tls: "TLS", tcp: "neither HTTP nor TLS", http2: "HTTP/2" } as const;
+const spoken = { tls: "TLS", tcp: "neither HTTP nor TLS" } as const;

@@ -95,6 +95,15 @@ const mostTrailerBytes = 16 * 1024;
 const neverTrailers =
   /^(?:content-length|transfer-encoding|host|connection|keep-alive|proxy-.*|upgrade|te|trailer|authorization|www-authenticate|cookie|set-cookie|expect|max-forwards|range|if-.*|content-encoding|content-type|content-range|x-forwarded-.*|forwarded|x-request-id)$/i;
 
+/** The first name among these trailer lines, each with its CRLF, that must not stand there. */
+export function forbiddenTrailer(lines: string): string | undefined {
+  for (let start = 0; start < lines.length; start = lines.indexOf("\r\n", start) + 2) {
+    const name = lines.slice(start, lines.indexOf(":", start));
+    if (neverTrailers.test(name)) return name;
+  }
+  return undefined;
+}
+
 const CR = 13;
 const LF = 10;
 const SEMICOLON = 59;

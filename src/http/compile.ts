@@ -9,9 +9,10 @@ import { outbound } from "../outbound/capture.ts";
 import type { ForwardProxy } from "../outbound/forward-proxy.ts";
 import { compileStreams, isForBytes, servesHttp } from "../tcp/compile-streams.ts";
 import { buildChain } from "./chain.ts";
+import { compileForward } from "./compile-forward.ts";
 import type { Engine } from "./engine.ts";
 import { compileMatch, isAbsolute } from "./match.ts";
-import { compileArrival, compileTarget } from "./openings.ts";
+import { compileArrival } from "./openings.ts";
 import type { Action, ListenerPlan, RoutePlan } from "./plan.ts";
 import { RouteIndex } from "./route-index.ts";
 
@@ -123,11 +124,7 @@ async function compileRoute(
 }
 
 async function compileAction(engine: Engine, action: RouteAction, certificates: Expiring[]): Promise<Action> {
-  if (action.kind === "forward") {
-    const target = await compileTarget(action.to, action.upstream);
-    certificates.push(...target.certificates);
-    return { kind: "forward", pool: engine.pool(target.value) };
-  }
+  if (action.kind === "forward") return compileForward(engine, action, certificates);
   if (action.kind === "proxy") {
     const { ForwardProxy } = await import("../outbound/forward-proxy.ts");
     return { kind: "proxy", proxy: new ForwardProxy(engine, action.allow) };

@@ -73,6 +73,12 @@ export class Engine {
     this.failureCounters.get(code)!.add(1);
   }
 
+  /** A connection of HTTP/2 had to be ended: whose it was, the error's name, and why. */
+  readonly reportHttp2 = (peer: string, code: string, detail: string): void => {
+    this.countFailure("http2_fault");
+    this.thread.emit("http2_fault", { peer, code, detail });
+  };
+
   /** The value of a Date field (RFC 9110 section 6.6.1), made once a second. */
   date(): string {
     const second = Math.floor(this.thread.clock.wall() / 1000);

@@ -17,12 +17,12 @@ import { HeadFields } from "./fields.ts";
 import { Forward } from "./forward.ts";
 import { judgeHop } from "./hops.ts";
 import { routeFor } from "./match.ts";
-import type { Action, ListenerPlan, RoutePlan } from "./plan.ts";
-import type { Pool } from "./pool.ts";
+import type { Action, ForwardAction, ListenerPlan, RoutePlan } from "./plan.ts";
 import { reportFailure, reportFilter } from "./reports.ts";
 import type { RequestHead } from "./request-head.ts";
 import { failureReply, renderReply } from "./respond.ts";
 import { ResponseFields } from "./response-fields.ts";
+import type { UpstreamPool } from "./upstream.ts";
 import type { Way } from "./way.ts";
 
 /** Where an exchange stands. The answer's head is on its way to the client from `answering` on. */
@@ -150,7 +150,7 @@ export class HttpExchange extends HeadFields implements Exchange {
     else if (action.kind === "refuse") this.fail(action.code, `${this.method} ${this.path}`);
     else if (this.head.via !== "" || this.method === "OPTIONS" || this.method === "TRACE") this.passHop(action);
     else if (action.kind === "proxy") this.actAsProxy(action.proxy);
-    else this.forwardTo(action.pool);
+    else this.forwardTo(this.poolOf(action));
   }
 
   /** Goes on unless it has come too far. */
@@ -159,7 +159,11 @@ export class HttpExchange extends HeadFields implements Exchange {
     if (verdict !== undefined && "reply" in verdict) this.reply(verdict.reply);
     else if (verdict !== undefined) this.fail(verdict.code, verdict.detail);
     else if (action.kind === "proxy") this.actAsProxy(action.proxy);
-    else this.forwardTo(action.pool);
+    else this.forwardTo(this.poolOf(action));
+  }
+
+  private poolOf({ pool, http2Pool }: ForwardAction): UpstreamPool {
+    return http2Pool !== undefined && this.client.version === "http2" ? http2Pool : pool;
   }
 
   private actAsProxy(proxy: ForwardProxy): void {
@@ -174,7 +178,7 @@ export class HttpExchange extends HeadFields implements Exchange {
     }
   }
 
-  private forwardTo(pool: Pool): void {
+  private forwardTo(pool: UpstreamPool): void {
     this.stage = "forwarding";
     const forward = new Forward(this, pool);
     this.forward = forward;

@@ -16,13 +16,13 @@ import { BodyPipe } from "./body-pipe.ts";
 import { runResponse } from "./chain.ts";
 import type { HttpExchange } from "./exchange.ts";
 import { mayBeMisread } from "./misread.ts";
-import { isIdempotent, type Pool } from "./pool.ts";
+import { isIdempotent } from "./pool.ts";
 import { answerFraming, goesAsItCame } from "./relay.ts";
 import { requestText } from "./request-text.ts";
 import { ResponseFields } from "./response-fields.ts";
 import type { ResponseHead } from "./response-head.ts";
 import { offerOf, switchingHead } from "./upgrade.ts";
-import type { Upstream, UpstreamUser } from "./upstream.ts";
+import type { Upstream, UpstreamPool, UpstreamUser } from "./upstream.ts";
 import type { Way } from "./way.ts";
 
 export class Forward implements UpstreamUser, Way {
@@ -31,7 +31,7 @@ export class Forward implements UpstreamUser, Way {
   /** In which form the client's body is wanted; settled once the upstream's version is known. */
   requestForm: BodyForm = "wire";
   private readonly x: HttpExchange;
-  private readonly pool: Pool;
+  private readonly pool: UpstreamPool;
   private readonly attempts: Attempts | null;
   private readonly requestPipe: BodyPipe | null;
   private responsePipe: BodyPipe | null = null;
@@ -40,7 +40,7 @@ export class Forward implements UpstreamUser, Way {
   private up: Upstream | null = null;
   private connected = false;
   private upstreamFull = false;
-  private retriedStale = false;
+  private retried = false;
   private bodyStarted = false;
   /** The answer came before the request was whole. */
   private early = false;
@@ -48,7 +48,7 @@ export class Forward implements UpstreamUser, Way {
   private chunksRequest = false;
   private head = "";
 
-  constructor(x: HttpExchange, pool: Pool) {
+  constructor(x: HttpExchange, pool: UpstreamPool) {
     this.x = x;
     this.pool = pool;
     this.requestMethod = x.method;
@@ -101,7 +101,7 @@ export class Forward implements UpstreamUser, Way {
     if (x.requestDone && !this.bodyStarted && this.offer === "" && this.sendAsItCame(up)) return;
     this.frameRequest(up);
     const offer = up.surrender === undefined ? "" : this.offer;
-    this.head = requestText(x, this.pool.authority, this.requestPipe !== null || this.chunksRequest, offer);
+    this.head = requestText(x, this.pool.authority, this.requestPipe !== null || this.chunksRequest, offer, up.version);
     if (attempts?.replays === true) {
       for (const piece of attempts.body) this.writePiece(piece);
       if (x.requestDone && this.bodyStarted) this.endRequest(up);
@@ -348,19 +348,16 @@ export class Forward implements UpstreamUser, Way {
     this.up = null;
     this.connected = false;
     if (this.answerHead !== "") this.x.stage = "forwarding"; // nothing of the answer has left: an honest one can
-    if (
-      up.reused &&
-      !seen &&
-      !this.retriedStale &&
-      this.x.requestDone &&
-      !this.bodyStarted &&
-      isIdempotent(this.requestMethod)
-    ) {
-      // It was closed while idle: nothing of the request was seen, and asking again changes nothing.
-      this.retriedStale = true;
+    if (!this.retried && !this.bodyStarted && (up.refused || this.wasStale(up, seen))) {
+      this.retried = true;
       this.connect();
     } else if (this.attempts?.undecided === true && this.x.stage === "forwarding") this.attempts.failed(code, detail);
     else this.x.fail(code, detail);
+  }
+
+  /** It was closed while idle: nothing of the request was seen, and asking again changes nothing. */
+  private wasStale(up: Upstream, seen: boolean): boolean {
+    return up.reused && !seen && this.x.requestDone && isIdempotent(this.requestMethod);
   }
 
   /** The exchange is over for another reason: let go of the upstream. */

@@ -68,6 +68,8 @@ export abstract class Head {
   saysKeepAlive = false;
   /** The value of Upgrade, several lines joined; the lines themselves are not sent on. */
   upgrade = "";
+  /** `TE: trailers` was there. */
+  takesTrailers = false;
   /** Lines that concern this hop only and are not sent on: pairs of start and end, in order. */
   cuts: number[] | null = null;
   /** Names listed in `Connection`, lower case, without close and keep-alive; they end here, in trailers too. */
@@ -168,7 +170,7 @@ export abstract class Head {
         if (length === 16 && isName(bytes, start, "proxy-connection")) this.cut(start, lineEnd + 2);
         return undefined;
       case 116: // t
-        if (length === 2 && isName(bytes, start, "te")) this.cut(start, lineEnd + 2);
+        if (length === 2 && isName(bytes, start, "te")) this.noteTe(this.value(nameEnd, lineEnd), start, lineEnd + 2);
         if (length !== 17) return undefined;
         return isName(bytes, start, "transfer-encoding")
           ? this.noteCoding(this.value(nameEnd, lineEnd))
@@ -204,6 +206,11 @@ export abstract class Head {
   /** True when `Connection` names that field, given in lower case. */
   nominates(name: string): boolean {
     return this.nominated?.has(name) === true;
+  }
+
+  private noteTe(value: string, start: number, end: number): void {
+    this.cut(start, end);
+    for (const part of value.toLowerCase().split(",")) if (trimmed(part) === "trailers") this.takesTrailers = true;
   }
 
   private noteUpgrade(value: string, start: number, end: number): undefined {

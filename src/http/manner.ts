@@ -1,4 +1,5 @@
 /** What differs between requests in and calls out; `inbound/accept` and `outbound/capture` are the two. */
+import type { Version } from "./client.ts";
 import type { HttpExchange } from "./exchange.ts";
 import type { RequestHead } from "./request-head.ts";
 
@@ -6,7 +7,7 @@ export interface Manner {
   /** Called once per request, before anything looks at its fields. */
   receive(head: RequestHead, trusted: boolean): void;
   /** Field lines that are the same for every request of a connection from that address, encrypted or not. */
-  connectionLines(address: string, scheme: "http" | "https"): string;
+  connectionLines(address: string, scheme: "http" | "https", version: Version): string;
   /** True when Host is taken from where a request goes: its line stands before the fields. */
   readonly namesUpstream: boolean;
   /**

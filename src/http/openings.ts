@@ -7,9 +7,22 @@ import type { Expiring } from "../net/certificate-expiry.ts";
 import { type Target, tcpTarget, unixTarget } from "../net/target.ts";
 
 /** Application protocols that a listener offers by ALPN, best first. */
-const servedProtocols = ["http/1.1"];
+const servedProtocols = ["h2", "http/1.1"];
 /** Those that are offered to an upstream. */
-const askedProtocols = ["http/1.1"];
+const askedProtocols = { http1: ["http/1.1"], http2: ["h2"], auto: ["h2", "http/1.1"] };
+
+/** What is spoken with an upstream, where the policy leaves it open. */
+export function protocolFor(to: Upstream, policy: UpstreamPolicy | undefined): "http1" | "http2" | "auto" {
+  const byScheme = { http: "http1", unix: "http1", https: "auto", h2c: "http2", tcp: "http1", tls: "http1" } as const;
+  const protocol = policy?.protocol ?? byScheme[to.scheme];
+  if (policy?.proxyProtocol === undefined || protocol === "http1") return protocol;
+  // A connection that names one client cannot be shared, which is all that HTTP/2 is about.
+  if (policy.protocol === undefined && to.scheme !== "h2c") return "http1";
+  throw new UserError(
+    `the upstream ${to.text} cannot be told of its clients by PROXY protocol over HTTP/2, as they share its connections; write protocol: http1, or leave proxyProtocol out`,
+    1,
+  );
+}
 
 export interface Opening<T> {
   readonly value: T;
@@ -35,12 +48,11 @@ export async function compileArrival(listener: Listener, timeoutMs: number): Pro
 export async function compileTarget(to: Upstream, policy: UpstreamPolicy | undefined): Promise<Opening<Target>> {
   const proxyProtocol = policy?.proxyProtocol;
   if (to.scheme === "unix") return { value: unixTarget(to.host, proxyProtocol), certificates: [] };
-  if (to.scheme === "http" || to.scheme === "tcp")
+  if (to.scheme !== "https" && to.scheme !== "tls")
     return { value: tcpTarget(to.host, to.port, { proxyProtocol }), certificates: [] };
   const { ClientTls, machineTrust } = await import("../net/client-tls.ts");
-  const tls = readOrRefuse(() =>
-    ClientTls.read(policy?.tls ?? machineTrust, to.host, to.scheme === "tls" ? [] : askedProtocols),
-  );
+  const asked = to.scheme === "tls" ? [] : askedProtocols[protocolFor(to, policy)];
+  const tls = readOrRefuse(() => ClientTls.read(policy?.tls ?? machineTrust, to.host, asked));
   return {
     value: tcpTarget(to.host, to.port, { tls, proxyProtocol }),
     certificates: tls.identity === undefined ? [] : [expiring(tls.identity)],

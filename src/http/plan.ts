@@ -10,6 +10,7 @@ import type { HeadLimits } from "./head.ts";
 import type { Manner } from "./manner.ts";
 import type { Pool } from "./pool.ts";
 import type { RouteIndex } from "./route-index.ts";
+import type { UpstreamPool } from "./upstream.ts";
 
 /** All in milliseconds; 0 switches a limit off. */
 export interface RouteTimeouts {
@@ -40,8 +41,18 @@ export interface FixedReply extends Reply {
   readonly headers: readonly (readonly [string, string])[];
 }
 
+/** Sends requests on. */
+export interface ForwardAction {
+  readonly kind: "forward";
+  readonly pool: UpstreamPool;
+  /** For clients that speak HTTP/2, where they go another way than others. */
+  readonly http2Pool?: UpstreamPool;
+  /** Whose connections these are. */
+  readonly places: readonly Pool[];
+}
+
 export type Action =
-  | { readonly kind: "forward"; readonly pool: Pool }
+  | ForwardAction
   | { readonly kind: "proxy"; readonly proxy: ForwardProxy }
   | { readonly kind: "respond"; readonly reply: FixedReply }
   | { readonly kind: "refuse"; readonly code: FailureCode };

@@ -4,7 +4,7 @@ import type { Ends } from "../net/dial.ts";
 import type { Target } from "../net/target.ts";
 import type { TimerWheel } from "../net/wheel.ts";
 import type { HeadLimits } from "./head.ts";
-import type { UpstreamUser } from "./upstream.ts";
+import type { UpstreamPool, UpstreamUser } from "./upstream.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
 /**
@@ -51,6 +51,8 @@ export class Pool {
   readonly wheel: TimerWheel;
   /** Why a new connection must not be used, where its address was not known beforehand. */
   readonly misled: ((connection: Connection) => string | undefined) | undefined;
+  /** Connections to the same place on which HTTP/2 is spoken, once they are wanted. */
+  http2: (UpstreamPool & { close(): void }) | undefined = undefined;
   private readonly idle: UpstreamConnection[] = [];
   /** The one that answered is asked first from then on. */
   private addresses: readonly string[];
@@ -139,6 +141,7 @@ export class Pool {
 
   /** Closes every idle connection. */
   close(): void {
+    this.http2?.close();
     for (const up of [...this.idle]) up.abandon();
   }
 }

@@ -25,6 +25,7 @@ export function goesAsItCame(x: HttpExchange, head: ResponseHead): boolean {
 export function answerFraming(x: HttpExchange, head: ResponseHead, up: Upstream): Framing {
   const filtered = x.plan.chain.responseBody.length > 0;
   if (x.client.version === "http2") return http2Framing(x, head, filtered && !up.bodyDone);
+  if (up.version === "http2") return fromHttp2Framing(x, head, filtered, up);
   const asItComes = up.bodyDone || (!filtered && (head.contentLength >= 0 || (head.chunked && x.head.minor === 1)));
   if (asItComes && !mustDropFraming(x, head)) return { head: headText(x, head, ""), form: "wire", chunked: false };
   if (head.contentLength >= 0 || head.chunked) fieldsOf(x, head).dropFraming();
@@ -36,8 +37,23 @@ export function answerFraming(x: HttpExchange, head: ResponseHead, up: Upstream)
 
 /** HTTP/2 frames bodies itself; a declared length goes on as long as it stays true. */
 function http2Framing(x: HttpExchange, head: ResponseHead, filtered: boolean): Framing {
-  if (head.chunked || filtered || mustDropFraming(x, head)) fieldsOf(x, head).dropFraming();
+  const untrue = filtered || (head.status === 204 && head.contentLength >= 0); // chunked means nothing there
+  if (untrue) fieldsOf(x, head).dropFraming();
   return { head: headText(x, head, ""), form: "content", chunked: false };
+}
+
+/** What HTTP/2 does by its frames, HTTP/1 has to say in the head. */
+function fromHttp2Framing(x: HttpExchange, head: ResponseHead, filtered: boolean, up: Upstream): Framing {
+  const bodiless = x.method === "HEAD" || head.status === 204 || head.status === 304;
+  if (head.chunked || (filtered && !up.bodyDone) || mustDropFraming(x, head)) fieldsOf(x, head).dropFraming();
+  else if (bodiless || head.contentLength >= 0) return { head: headText(x, head, ""), form: "content", chunked: false };
+  if (bodiless) return { head: headText(x, head, ""), form: "content", chunked: false };
+  // Whether a body is empty is seen only when its stream ends; trailers need chunks even then.
+  if (up.bodyDone && up.trailers === "")
+    return { head: headText(x, head, "content-length: 0\r\n"), form: "content", chunked: false };
+  const chunked = x.head.minor === 1;
+  if (!chunked) x.closes = true;
+  return { head: headText(x, head, chunked ? "transfer-encoding: chunked\r\n" : ""), form: "content", chunked };
 }
 
 /** Answers without a body must not announce a chunked one, and HTTP/1.0 does not know the word. */

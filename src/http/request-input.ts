@@ -22,6 +22,11 @@ export class RequestInput {
     return this.bytes === null ? 0 : this.bytes.length;
   }
 
+  /** All bytes not looked at yet. */
+  peek(): Buffer {
+    return this.bytes!;
+  }
+
   /** True when nothing more belongs to the body of the request at hand. */
   get bodyDone(): boolean {
     return this.reader.done;

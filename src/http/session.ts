@@ -35,6 +35,16 @@ type State = "reading" | "exchanging" | "dropping" | "tunnelling" | "lingering" 
 /** How much of a body that nobody wants is read and dropped, so that the connection can go on. */
 const dropBytes = 64 * 1024;
 
+/** What a client sends first that speaks HTTP/2 without having been asked (RFC 9113 section 3.4), as far as a scan of it goes. */
+const http2Beginning = "PRI * HTTP/2.0\r\n";
+
+/** Who keeps the sessions of a thread. */
+export interface Registrar {
+  closed(session: Session): void;
+  /** The client speaks HTTP/2, beginning with these bytes: another session takes the connection over. */
+  speaksHttp2(session: Session, bytes: Buffer): void;
+}
+
 export class Session extends Timed implements ConnectionOwner, Client {
   readonly version = "http1";
   readonly engine: Engine;
@@ -45,7 +55,9 @@ export class Session extends Timed implements ConnectionOwner, Client {
   plan: ListenerPlan;
   connectionLines: string;
   private readonly holder: PlanHolder;
-  private readonly closed: (session: Session) => void;
+  private readonly registrar: Registrar;
+  /** Nothing was read yet. */
+  private fresh = true;
   private readonly input = new RequestInput();
   private state: State = "reading";
   private x: HttpExchange | null = null;
@@ -56,16 +68,16 @@ export class Session extends Timed implements ConnectionOwner, Client {
   /** Bytes of the last answer that the client had not taken when it was done. */
   private untaken = 0;
 
-  constructor(engine: Engine, holder: PlanHolder, connection: Connection, closed: (session: Session) => void) {
+  constructor(engine: Engine, holder: PlanHolder, connection: Connection, registrar: Registrar) {
     super();
     this.engine = engine;
     this.holder = holder;
     this.plan = holder.plan;
     this.connection = connection;
-    this.closed = closed;
+    this.registrar = registrar;
     this.peer = new ConnectionPeer(connection);
     this.trusted = this.plan.trusts(connection.address);
-    this.connectionLines = this.plan.manner.connectionLines(connection.address, this.scheme);
+    this.connectionLines = this.plan.manner.connectionLines(connection.address, this.scheme, "http1");
     this.lastActivity = engine.wheel.now;
     connection.owner = this;
     engine.wheel.set(this, this.plan.headTimeout);
@@ -175,8 +187,8 @@ export class Session extends Timed implements ConnectionOwner, Client {
       return false;
     }
     this.headStarted = false;
-    if (head === undefined || head instanceof Refusal) this.refuseHead(head);
-    else this.open(head).dispatch();
+    if (head === undefined || head instanceof Refusal) return this.refuseHead(head);
+    this.open(head).dispatch();
     return true;
   }
 
@@ -192,10 +204,22 @@ export class Session extends Timed implements ConnectionOwner, Client {
   }
 
   /** @param refusal undefined for a ClientHello, which need not look wrong yet */
-  private refuseHead(refusal: Refusal | undefined): void {
+  private refuseHead(refusal: Refusal | undefined): boolean {
+    if (this.beginsHttp2()) return false;
     if (refusal === undefined || this.input.looksLikeTls)
       this.refuse("tls_on_plain_port", "a TLS handshake was sent; the listener has no tls");
     else this.refuse(refusal.code, refusal.detail);
+    return true;
+  }
+
+  /** Asked only where no head of HTTP/1 is: it costs those nothing. True when the connection is another's from now on. */
+  private beginsHttp2(): boolean {
+    const bytes = this.input.peek();
+    if (!this.fresh || bytes.toString("latin1", 0, http2Beginning.length) !== http2Beginning) return false;
+    this.state = "closed";
+    this.engine.wheel.clear(this);
+    this.registrar.speaksHttp2(this, bytes);
+    return true;
   }
 
   /** A head that cannot be read: answered, recorded, and the connection ends. */
@@ -244,6 +268,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
     const { plan } = this.holder;
     if (plan !== this.plan) this.follow(plan);
     this.state = "exchanging";
+    this.fresh = false;
     plan.manner.receive(head, this.trusted);
     const x = new HttpExchange(this, head, this.idFor(head), plan.fallback, engine.thread.clock.now());
     x.requestDone = this.input.bodyDone;
@@ -257,7 +282,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
   private follow(plan: ListenerPlan): void {
     this.plan = plan;
     this.trusted = plan.trusts(this.connection.address);
-    this.connectionLines = plan.manner.connectionLines(this.connection.address, this.scheme);
+    this.connectionLines = plan.manner.connectionLines(this.connection.address, this.scheme, "http1");
   }
 
   /** Trusted peers may bring an id along, so that one request has one id in the whole chain. */
@@ -306,7 +331,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
     this.tunnel = null;
     this.state = "closed";
     this.finish();
-    this.closed(this);
+    this.registrar.closed(this);
   }
 
   onDrain(): void {
@@ -399,7 +424,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
     this.state = "closed";
     this.engine.wheel.clear(this);
     if (running) this.clientLeft("the client closed the connection");
-    this.closed(this);
+    this.registrar.closed(this);
   }
 
   override onDeadline(now: number): void {

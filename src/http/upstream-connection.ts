@@ -26,6 +26,7 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
   connection: Connection | null = null;
   form: BodyForm = "wire";
   reused = false;
+  readonly refused = false;
   /** On whose behalf it was opened, when its upstream was told. */
   readonly client: string;
   /** Monotonic milliseconds of the last use. */
@@ -154,6 +155,11 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     this.pool.wheel.clear(this);
     this.state = "head";
     this.user?.onConnected(this);
+  }
+
+  /** The application protocol that TLS agreed on; undefined for none, and without TLS. */
+  get alpn(): string | undefined {
+    return this.connection?.security?.alpn;
   }
 
   /** Takes an idle connection into use. */

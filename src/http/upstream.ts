@@ -13,6 +13,8 @@ export interface Upstream {
   form: BodyForm;
   /** True when an earlier exchange used the connection: it may have been closed meanwhile. */
   readonly reused: boolean;
+  /** True once it failed and surely nobody has looked at the request: it may be sent again, whatever its method. */
+  readonly refused: boolean;
   /** True when nothing of the answer is left to come. */
   readonly bodyDone: boolean;
   /** Bytes of the answer's body so far, without framing. */
@@ -52,6 +54,20 @@ export interface Upstream {
   release(): void;
   /** Ends this use at once; the user is not told. */
   abandon(): void;
+}
+
+/** Where an upstream's connections, or streams, come from. */
+export interface UpstreamPool {
+  /** `host:port`, for people. */
+  readonly name: string;
+  /** As a Host field carries it. */
+  readonly authority: string;
+  /** The Host line for requests that are named after where they go. */
+  readonly hostLine: string;
+  /** One that is there already, assigned to the user; undefined when none is good enough for its method. */
+  take(user: UpstreamUser): Upstream | undefined;
+  /** A new one; `user.onConnected` or `user.onUpstreamFailure` follows. */
+  connect(user: UpstreamUser, timeoutMs: number): Upstream;
 }
 
 /** Who uses it right now. All calls come from the socket, none from inside a call to the upstream. */

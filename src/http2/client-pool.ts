@@ -3,7 +3,7 @@
  * limit of streams is reached.
  */
 import type { FailureCode } from "../errors.ts";
-import type { Shared } from "../http/pool.ts";
+import type { Pool, Shared } from "../http/pool.ts";
 import type { Upstream, UpstreamPool, UpstreamUser } from "../http/upstream.ts";
 import type { UpstreamConnection } from "../http/upstream-connection.ts";
 import type { Connection } from "../net/connection.ts";
@@ -14,6 +14,7 @@ import { ClientStream } from "./client-stream.ts";
 export interface Connector {
   readonly name: string;
   readonly authority: string;
+  readonly hostLine: string;
   readonly shared: Shared;
   connect(user: UpstreamUser, timeoutMs: number): UpstreamConnection;
 }
@@ -21,9 +22,12 @@ export interface Connector {
 /** Streams that are expected to fit on a connection that is being opened. */
 const expectedStreams = 100;
 
+const pools = new WeakMap<Pool, ClientPool>();
+
 export class ClientPool implements UpstreamPool {
   readonly name: string;
   readonly authority: string;
+  readonly hostLine: string;
   readonly shared: Shared;
   /** @internal */
   readonly report: (peer: string, code: string, detail: string) => void;
@@ -40,7 +44,18 @@ export class ClientPool implements UpstreamPool {
     this.report = report;
     this.name = connector.name;
     this.authority = connector.authority;
+    this.hostLine = connector.hostLine;
     this.shared = connector.shared;
+  }
+
+  /** The one of that place: routes that lead to it share its connections. */
+  static over(place: Pool, report: ClientPool["report"]): ClientPool {
+    const known = pools.get(place);
+    if (known !== undefined) return known;
+    const pool = new ClientPool(place, report);
+    pools.set(place, pool);
+    place.http2 = pool;
+    return pool;
   }
 
   take(user: UpstreamUser): Upstream | undefined {
@@ -81,10 +96,36 @@ export class ClientPool implements UpstreamPool {
     this.connector.connect(new Opening(this), timeoutMs);
   }
 
-  /** @internal a connection speaks HTTP/2 from here on */
-  opened(connection: Connection): void {
+  /** True while what was opened last speaks HTTP/2: more would, too. */
+  get isSpoken(): boolean {
+    return this.sessions.length > 0 || this.opening > 0;
+  }
+
+  /** Takes over a connection that speaks HTTP/2, and gives its first stream to the user. */
+  adopt(connection: Connection, user: UpstreamUser): Upstream {
+    const session = this.begin(connection);
+    const stream = new ClientStream(this, user);
+    stream.assign(session);
+    return stream;
+  }
+
+  private begin(connection: Connection): ClientSession {
+    const scheme = connection.security === undefined ? "http" : "https";
+    const session = new ClientSession(this, connection, scheme);
+    this.sessions.push(session);
+    return session;
+  }
+
+  /** @internal a connection is open */
+  opened(up: UpstreamConnection): void {
+    const agreed = up.alpn === "h2";
+    if (up.connection?.security !== undefined && !agreed) {
+      up.abandon();
+      this.failed("upstream_tls_failed", `${this.name}: it does not speak HTTP/2, by ALPN`);
+      return;
+    }
     this.opening--;
-    this.sessions.push(new ClientSession(this, connection, "http"));
+    this.begin(up.surrender());
     this.feed();
   }
 
@@ -122,7 +163,7 @@ class Opening implements UpstreamUser {
   }
 
   onConnected(up: Upstream): void {
-    this.pool.opened((up as UpstreamConnection).surrender());
+    this.pool.opened(up as UpstreamConnection);
   }
 
   onUpstreamFailure(code: FailureCode, detail: string): void {

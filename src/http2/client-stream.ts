@@ -5,7 +5,8 @@
  */
 import type { FailureCode } from "../errors.ts";
 import { type BodyForm, forbiddenTrailer } from "../http/body.ts";
-import { Refusal } from "../http/head.ts";
+import { keptFields, Refusal } from "../http/head.ts";
+import type { RequestHead } from "../http/request-head.ts";
 import { reasonOf } from "../http/respond.ts";
 import { ResponseHead } from "../http/response-head.ts";
 import type { Upstream, UpstreamUser } from "../http/upstream.ts";
@@ -14,7 +15,7 @@ import type { ClientPool } from "./client-pool.ts";
 import type { ClientSession } from "./client-session.ts";
 import { ErrorCode } from "./error-codes.ts";
 import type { FieldSection } from "./field-section.ts";
-import { headBytesOf, responseHeadText } from "./head-text.ts";
+import { responseHeadText } from "./head-text.ts";
 import type { ResetHow, Stream, StreamUser } from "./stream.ts";
 
 const nothing = Buffer.alloc(0);
@@ -91,6 +92,13 @@ export class ClientStream extends Timed implements Upstream, StreamUser {
     return body === undefined || body.length === 0 || stream.write(body);
   }
 
+  sendPlain(head: RequestHead, before: string, behind: string, id: string): void {
+    const { method, target } = head;
+    const last = behind === "" ? "" : `${behind}${id}\r\n`;
+    this.sendHead(`${method} ${target} HTTP/1.1\r\n${before}${keptFields(head)}${last}\r\n`, undefined);
+    this.endBody("");
+  }
+
   send(bytes: Uint8Array): boolean {
     return this.stream === null || this.stream.write(bytes);
   }
@@ -112,7 +120,7 @@ export class ClientStream extends Timed implements Upstream, StreamUser {
     this.seen = true;
     this.ended = ends;
     const text = responseHeadText(section, ends, reasonOf(section.status));
-    const head = new ResponseHead().scan(headBytesOf(text), text, noLimits);
+    const head = new ResponseHead().scan(Buffer.from(text, "latin1"), text.length, noLimits);
     if (!(head instanceof ResponseHead)) {
       const detail = head instanceof Refusal ? head.detail : "the head does not come to its end";
       this.abort("upstream_bad_response", detail);

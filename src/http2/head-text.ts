@@ -4,15 +4,6 @@
  */
 import type { FieldSection } from "./field-section.ts";
 
-let scratch = Buffer.allocUnsafeSlow(16 * 1024);
-
-/** The text as bytes, valid until the next call. */
-export function headBytesOf(text: string): Uint8Array {
-  if (text.length > scratch.length) scratch = Buffer.allocUnsafeSlow(text.length);
-  scratch.write(text, 0, "latin1");
-  return scratch;
-}
-
 /** @param ends true when no body follows */
 export function requestHeadText(section: FieldSection, ends: boolean): string {
   const { method, path, authority, host, lines, cookie } = section;

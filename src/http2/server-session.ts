@@ -3,7 +3,6 @@
  *
  *   Http2Connection --onRequest--> head as text -> RequestHead (the one strict scanner) -> exchange
  */
-import type { Peer } from "../contracts.ts";
 import type { Occupant } from "../http/admission.ts";
 import type { Engine } from "../http/engine.ts";
 import { Refusal } from "../http/head.ts";
@@ -11,10 +10,11 @@ import type { ListenerPlan } from "../http/plan.ts";
 import { RequestHead } from "../http/request-head.ts";
 import type { PlanHolder } from "../http/session.ts";
 import type { Connection } from "../net/connection.ts";
+import { ConnectionPeer } from "../net/peer.ts";
 import { Http2Connection } from "./connection.ts";
 import { errorName } from "./error-codes.ts";
 import type { FieldSection } from "./field-section.ts";
-import { headBytesOf, requestHeadText } from "./head-text.ts";
+import { requestHeadText } from "./head-text.ts";
 import type { Http2Owner } from "./owner.ts";
 import { ServerStream } from "./server-stream.ts";
 import type { Stream } from "./stream.ts";
@@ -27,7 +27,7 @@ const noLimits = { headBytes: Number.POSITIVE_INFINITY, headFields: Number.POSIT
 
 export class ServerSession implements Http2Owner, Occupant {
   readonly engine: Engine;
-  readonly peer: Peer;
+  readonly peer: ConnectionPeer;
   /** The plan by which the last request was taken. */
   plan: ListenerPlan;
   trusted: boolean;
@@ -49,13 +49,17 @@ export class ServerSession implements Http2Owner, Occupant {
     this.plan = plan;
     this.connection = connection;
     this.closed = closed;
-    this.peer = { address: connection.address, port: connection.port };
+    this.peer = new ConnectionPeer(connection);
     this.trusted = plan.trusts(connection.address);
-    this.connectionLines = plan.manner.connectionLines(connection.address, "http", "http2");
+    this.connectionLines = plan.manner.connectionLines(connection.address, this.scheme, "http2");
     this.lastActivity = engine.wheel.now;
     const { headBytes, headFields } = plan.limits;
     const limits = { headBytes, headFields, streams: mostStreams, headTimeout: plan.headTimeout };
     this.http2 = new Http2Connection(this, connection, engine.wheel, true, limits);
+  }
+
+  get scheme(): "http" | "https" {
+    return this.connection.security === undefined ? "http" : "https";
   }
 
   get plans(): readonly ListenerPlan[] {
@@ -100,7 +104,7 @@ export class ServerSession implements Http2Owner, Occupant {
       return;
     }
     const text = requestHeadText(section, ends);
-    const head = new RequestHead().scan(headBytesOf(text), text, noLimits);
+    const head = new RequestHead().scan(Buffer.from(text, "latin1"), text.length, noLimits);
     if (head instanceof RequestHead) client.open(head, ends).dispatch();
     else if (head instanceof Refusal) client.refuse(head.code, head.detail);
     else client.refuse("bad_header", "the head does not come to its end");
@@ -123,7 +127,7 @@ export class ServerSession implements Http2Owner, Occupant {
     const { address } = this.connection;
     this.plan = plan;
     this.trusted = plan.trusts(address);
-    this.connectionLines = plan.manner.connectionLines(address, "http", "http2");
+    this.connectionLines = plan.manner.connectionLines(address, this.scheme, "http2");
   }
 
   onBytes(received: number, sent: number): void {

@@ -1,5 +1,4 @@
 /** One request of an HTTP/2 client, and its answer: what `Session` is for HTTP/1. */
-import type { Peer } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import { forbiddenTrailer } from "../http/body.ts";
 import { runDone } from "../http/chain.ts";
@@ -10,6 +9,7 @@ import { HttpExchange } from "../http/exchange.ts";
 import type { ListenerPlan } from "../http/plan.ts";
 import { countOutcome } from "../http/reports.ts";
 import { RequestHead } from "../http/request-head.ts";
+import type { ConnectionPeer } from "../net/peer.ts";
 import { Timed } from "../net/wheel.ts";
 import { ErrorCode } from "./error-codes.ts";
 import type { ServerSession } from "./server-session.ts";
@@ -19,7 +19,8 @@ export class ServerStream extends Timed implements Client, StreamUser {
   readonly version = "http2";
   readonly engine: Engine;
   readonly plan: ListenerPlan;
-  readonly peer: Peer;
+  readonly peer: ConnectionPeer;
+  readonly scheme: "http" | "https";
   readonly trusted: boolean;
   readonly connectionLines: string;
   requestTrailers = "";
@@ -43,6 +44,7 @@ export class ServerStream extends Timed implements Client, StreamUser {
     this.engine = session.engine;
     this.plan = session.plan;
     this.peer = session.peer;
+    this.scheme = session.scheme;
     this.trusted = session.trusted;
     this.connectionLines = session.connectionLines;
     this.lastActivity = session.engine.wheel.now;

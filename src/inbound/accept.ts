@@ -3,6 +3,7 @@
  * Host stays; who the client is, is added; what a client claims about itself counts only from trusted peers.
  */
 
+import type { Version } from "../http/client.ts";
 import type { HttpExchange } from "../http/exchange.ts";
 import type { Manner } from "../http/manner.ts";
 import type { RequestHead } from "../http/request-head.ts";
@@ -13,8 +14,8 @@ export const inbound: Manner = {
     if (!trusted) head.disbelieve();
   },
 
-  connectionLines(address: string, scheme: "http" | "https"): string {
-    return `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\nvia: 1.1 outrigger\r\nx-request-id: `;
+  connectionLines(address: string, scheme: "http" | "https", version: Version): string {
+    return `x-forwarded-for: ${address}\r\nx-forwarded-proto: ${scheme}\r\n${via(version)}x-request-id: `;
   },
 
   namesUpstream: false,
@@ -49,5 +50,10 @@ function mergedFields(x: HttpExchange): string {
   x.setHeader("x-forwarded-for", chain === undefined ? client.peer.address : `${chain}, ${client.peer.address}`);
   if (x.header("x-forwarded-proto") === undefined) x.setHeader("x-forwarded-proto", x.scheme);
   x.setHeader("x-request-id", x.id);
-  return `${x.fieldText()}via: 1.1 outrigger\r\n`;
+  return `${x.fieldText()}${via(client.version)}`;
+}
+
+/** Names the version in which the request came (RFC 9110 section 7.6.3). */
+function via(version: Version): string {
+  return version === "http2" ? "via: 2 outrigger\r\n" : "via: 1.1 outrigger\r\n";
 }

@@ -252,7 +252,7 @@ describe.each([1, 2] as const)("a PROXY header of version %p to the app", (versi
     return app;
   }
 
-  const policy = { tls: undefined, proxyProtocol: version };
+  const policy = { protocol: undefined, tls: undefined, proxyProtocol: version };
   const request = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
   test("names each client, and its connection serves that client only", async () => {

@@ -179,7 +179,7 @@ export class FakeNetwork {
     const pool = new FakePool(this);
     const routes = plan.routes.map((route) => ({
       ...route,
-      action: route.action.kind === "forward" ? { kind: "forward" as const, pool } : route.action,
+      action: route.action.kind === "forward" ? { kind: "forward" as const, pool, places: [] } : route.action,
     }));
     return { ...plan, routes };
   }
@@ -188,7 +188,7 @@ export class FakeNetwork {
   client(end = new ClientEnd()): { end: ClientEnd; socket: FakeSocket } {
     const socket = new FakeSocket(this);
     socket.far = end;
-    new Session(this.engine, { plan: this.plan! }, socket.connection, () => {});
+    new Session(this.engine, { plan: this.plan! }, socket.connection, { closed() {}, speaksHttp2() {} });
     return { end, socket };
   }
 

@@ -15,6 +15,7 @@ export function tlsOf(certificates: readonly Issued[], more: object = {}): Liste
 /** How an https upstream is trusted. */
 export function trusting(ca: string, more: object = {}): UpstreamPolicy {
   return {
+    protocol: undefined,
     proxyProtocol: undefined,
     tls: { ca, serverName: undefined, identity: undefined, insecure: false, ...more },
   };
