@@ -111,6 +111,7 @@ export function listenerOf(given: ListenerOptions): Listener {
     name,
     direction,
     listen: { host: "127.0.0.1", port, text: `127.0.0.1:${port}` },
+    ...(given.arrival && { arrival: given.arrival }),
     trust: given.trust ?? [],
     timeouts: { ...defaultTimeouts, ...timeouts },
     maxBodyBytes,
