@@ -3,10 +3,18 @@ import type { Connection } from "../net/connection.ts";
 import { Flag, FrameType, frameHeadBytes, writeFrameHead, writeUint32 } from "./frames.ts";
 import { flushAfterTurn } from "./turn.ts";
 
-const bufferBytes = 64 * 1024;
+/** What a slow peer makes us hold; one that takes it all at once is given more next time, for half the cost per byte. */
+const smallBytes = 64 * 1024;
+const largeBytes = 256 * 1024;
 /** Buffers that no connection is using at the moment. */
-const spare: Buffer[] = [];
-const mostSpare = 16;
+const spareSmall: Buffer[] = [];
+const spareLarge: Buffer[] = [];
+const mostSpare = 8;
+
+function recycle(buffer: Buffer): void {
+  const spare = buffer.length === largeBytes ? spareLarge : spareSmall;
+  if (spare.length < mostSpare) spare.push(buffer);
+}
 
 export class FrameOutput {
   private readonly connection: Connection;
@@ -14,6 +22,7 @@ export class FrameOutput {
   private buffer: Buffer | null = null;
   private length = 0;
   private waits = false;
+  private isFast = false;
   /** Counts buffers that have left: a frame's place is good only while this stays. */
   private generation = 0;
 
@@ -75,12 +84,12 @@ export class FrameOutput {
 
   /** Where the next frame will stand; see `endStreamAt`. */
   get place(): number {
-    return this.generation * bufferBytes + this.length;
+    return this.generation * largeBytes + this.length;
   }
 
   /** Sets END_STREAM on the frame that stands there. Returns false when it has left already. */
   endStreamAt(place: number): boolean {
-    const at = place - this.generation * bufferBytes;
+    const at = place - this.generation * largeBytes;
     if (at < 0 || this.buffer === null || at >= this.length) return false;
     this.buffer[at + 4]! |= Flag.END_STREAM;
     return true;
@@ -88,12 +97,12 @@ export class FrameOutput {
 
   /** Makes room for a frame that is about to be written whole, so that its place is known before. */
   reserve(payloadBytes: number): void {
-    if (this.length + frameHeadBytes + payloadBytes > bufferBytes) this.flush();
+    if (this.buffer !== null && this.length + frameHeadBytes + payloadBytes > this.buffer.length) this.flush();
   }
 
   private begin(size: number, type: number, flags: number, streamId: number): number {
     this.reserve(size);
-    this.buffer ??= spare.pop() ?? Buffer.allocUnsafeSlow(bufferBytes);
+    this.buffer ??= this.take();
     if (!this.waits) {
       this.waits = true;
       flushAfterTurn(this);
@@ -102,6 +111,11 @@ export class FrameOutput {
     writeFrameHead(this.buffer, at, size, type, flags, streamId);
     this.length = at + frameHeadBytes + size;
     return at + frameHeadBytes;
+  }
+
+  private take(): Buffer {
+    if (this.isFast) return spareLarge.pop() ?? Buffer.allocUnsafeSlow(largeBytes);
+    return spareSmall.pop() ?? Buffer.allocUnsafeSlow(smallBytes);
   }
 
   /** Bytes as they are; only before any frame. */
@@ -120,7 +134,10 @@ export class FrameOutput {
     const frames = buffer.subarray(0, length);
     if (this.blocked) {
       this.connection.write(Buffer.from(frames)); // a copy of its size: the whole buffer would be held for a few bytes
-      spare.push(buffer);
-    } else if (this.connection.write(frames) && spare.length < mostSpare) spare.push(buffer);
+      recycle(buffer);
+    } else if (this.connection.write(frames)) {
+      if (length > smallBytes / 2) this.isFast = true;
+      recycle(buffer);
+    } else this.isFast = false; // the buffer is the connection's, until the socket has taken it
   }
 }
