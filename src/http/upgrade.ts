@@ -16,15 +16,15 @@ function protocols(value: string): string[] {
 
 /**
  * What a request offers to switch to and may be passed on; empty for nothing. Not for HTTP/1.0, as the RFC says; not
- * with a body, as what follows the head would be ambiguous; and not h2c, which is retired (RFC 9113 section 3.1) and
- * would lead past whatever looks at requests.
+ * with a body, as what follows the head would be ambiguous; and neither h2c, which is retired (RFC 9113 section 3.1),
+ * nor TLS (RFC 2817), as requests in either would pass by whatever looks at requests.
  */
 export function offerOf(head: RequestHead): string {
   if (head.upgrade === "" || head.minor === 0 || !head.nominates("upgrade")) return "";
   if (head.chunked || head.contentLength > 0) return "";
   const offered = protocols(head.upgrade);
   if (!offered.every((name) => protocol.test(name))) return "";
-  return offered.filter((name) => !/^h2c?$|^HTTP\//i.test(name)).join(", ");
+  return offered.filter((name) => !/^h2c?$|^(?:HTTP|TLS)(?:\/|$)/i.test(name)).join(", ");
 }
 
 /** True when a 101 switches to what was offered, and to nothing else. */

@@ -81,6 +81,16 @@ const upgrades = passed("Upgrade", {
     get("Upgrade: h2c\r\nHTTP2-Settings: AAM\r\n"),
     get("HTTP2-Settings: AAM\r\n"),
   ],
+  "to WebSocket, answered as if it were not there": get("Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+  "to WebSocket, not nominated": [get("Upgrade: websocket\r\n"), get("")],
+  "to WebSocket, with a body": [
+    post("Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n", "hello"),
+    post("Content-Length: 5\r\n", "hello"),
+  ],
+  "to WebSocket, h2c and TLS": [
+    get("Connection: Upgrade\r\nUpgrade: h2c, TLS/1.3, websocket, HTTP/2.0\r\n"),
+    get("Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+  ],
   "to TLS": [
     `OPTIONS * HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n`,
     `OPTIONS * HTTP/1.1\r\n${host}\r\n`,
