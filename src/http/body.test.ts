@@ -180,3 +180,10 @@ test("an empty piece is no chunk, as that would end the body", () => {
   expect(Buffer.concat(encodeChunk(Buffer.alloc(26, "x"))).toString()).toBe(`1a\r\n${"x".repeat(26)}\r\n`);
   expect(Buffer.from(endChunks("")).toString()).toBe("0\r\n\r\n");
 });
+
+test.each(["X: y\r+", "X: y\0", "\r\r", "X: y\x7f"])(
+  "a trailer line that cannot end well is refused at once: %p",
+  (line) => {
+    expect(feed(new ChunkedReader(), [`0\r\n${line}`]).fault).toBeDefined();
+  },
+);

@@ -231,8 +231,10 @@ export class ChunkedReader implements BodyReader {
 
   private stepTrailer(byte: number): void {
     if (++this.trailerBytes > mostTrailerBytes) this.fault = "trailers are too long";
-    else if (byte !== LF) this.trailerLine += String.fromCharCode(byte);
-    else this.endTrailerLine(this.trailerLine);
+    else if (byte === LF) this.endTrailerLine(this.trailerLine);
+    else if (this.trailerLine.endsWith("\r")) this.fault = "CR without LF in a trailer field";
+    else if (byte !== CR && (kinds[byte]! & VALUE) === 0) this.fault = "control character in a trailer field";
+    else this.trailerLine += String.fromCharCode(byte);
   }
 
   private endTrailerLine(line: string): void {
