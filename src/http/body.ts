@@ -95,11 +95,16 @@ const mostTrailerBytes = 16 * 1024;
 const neverTrailers =
   /^(?:content-length|transfer-encoding|host|connection|keep-alive|proxy-.*|upgrade|te|trailer|authorization|www-authenticate|cookie|set-cookie|expect|max-forwards|range|if-.*|content-encoding|content-type|content-range|x-forwarded-.*|forwarded|x-request-id)$/i;
 
+/** An underscore is a hyphen to some servers, as in `isTwin`. */
+function isForbiddenTrailer(name: string): boolean {
+  return neverTrailers.test(name.replaceAll("_", "-"));
+}
+
 /** The first name among these trailer lines, each with its CRLF, that must not stand there. */
 export function forbiddenTrailer(lines: string): string | undefined {
   for (let start = 0; start < lines.length; start = lines.indexOf("\r\n", start) + 2) {
     const name = lines.slice(start, lines.indexOf(":", start));
-    if (neverTrailers.test(name)) return name;
+    if (isForbiddenTrailer(name)) return name;
   }
   return undefined;
 }
@@ -249,8 +254,7 @@ export class ChunkedReader implements BodyReader {
     const value = line.slice(colon + 1, -1);
     if (colon < 1 || !isAll(name, TOKEN) || !line.endsWith("\r")) this.fault = "malformed trailer field";
     else if (value !== "" && !isAll(value, VALUE)) this.fault = "control character in a trailer field";
-    // An underscore is a hyphen to some servers, as in `isTwin`.
-    else if (neverTrailers.test(name.replaceAll("_", "-"))) this.fault = `${name} is not allowed as a trailer field`;
+    else if (isForbiddenTrailer(name)) this.fault = `${name} is not allowed as a trailer field`;
     else if (this.nominated?.has(name.toLowerCase()) === true) this.finishedTrailer = undefined;
   }
 }

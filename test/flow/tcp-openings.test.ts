@@ -128,7 +128,11 @@ describe.skipIf(!canMakeCertificates)("a stream", () => {
   });
 
   test("tells an upstream by a PROXY header who the client is", async () => {
-    await start({ protocol: "tcp", to: plainServer(), policy: { protocol: "http1", proxyProtocol: 1, tls: undefined } });
+    await start({
+      protocol: "tcp",
+      to: plainServer(),
+      policy: { protocol: "http1", proxyProtocol: 1, tls: undefined },
+    });
     const client = await flow!.connect();
     await client.send("hello");
     expect(await client.rest()).toMatch(/^plain heard PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\n/);
