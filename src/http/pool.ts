@@ -129,6 +129,11 @@ export class Pool {
 
   /** @internal an idle connection closed */
   forget(up: UpstreamConnection): void {
+    if (this.idle.at(-1) === up) this.idle.pop();
+    else this.remove(up);
+  }
+
+  private remove(up: UpstreamConnection): void {
     const at = this.idle.lastIndexOf(up);
     if (at !== -1) this.idle.splice(at, 1);
   }

@@ -32,7 +32,7 @@ test.each([
       "ERR_TLS_CERT_ALTNAME_INVALID",
       "Hostname/IP does not match certificate's altnames: IP: 10.0.0.1 is not in the cert's list: ",
     ),
-    "its certificate is for no name, not for 10.0.0.1",
+    "its certificate is not for 10.0.0.1; tls.serverName can say which name to expect",
   ],
   [failed("ERR_TLS_CERT_ALTNAME_INVALID", "in other words"), "its certificate is for another name"],
   [new Error("without a code"), "without a code"],

@@ -124,7 +124,8 @@ function nameTrouble(message: string): string {
   const [, wanted, names] =
     /(?:Host|IP): (\S+?)\.? is not in the cert's (?:altnames|list): ?(.*)$/s.exec(message) ?? [];
   if (wanted === undefined) return "its certificate is for another name";
-  return `its certificate is for ${names === "" || names === undefined ? "no name" : names}, not for ${wanted}`;
+  if (!names) return `its certificate is not for ${wanted}; tls.serverName can say which name to expect`;
+  return `its certificate is for ${names}, not for ${wanted}`;
 }
 
 /** True for what TLS reports when the established connection fails: an alert of the peer, a broken record. */
