@@ -3,7 +3,7 @@ import { formatDuration } from "./scalars.ts";
 import type { Listener, Route } from "./schema.ts";
 
 /** What happens before the first request; nothing to say where a connection begins with it. */
-export function explainArrival({ arrival, timeouts, trust }: Listener): string[] {
+export function explainArrival({ arrival, routes, timeouts, trust }: Listener): string[] {
   if (arrival === undefined) return [];
   const { protocol, proxyProtocol, tls } = arrival;
   const sentences: string[] = [];
@@ -17,9 +17,15 @@ export function explainArrival({ arrival, timeouts, trust }: Listener): string[]
         ? "The first bytes tell what the client speaks; only plain HTTP is served, and what a route to tcp:// or tls:// takes."
         : "The first bytes tell what the client speaks: TLS and plain HTTP are both served, and what a route to tcp:// or tls:// takes.",
     );
+  if (protocol === "auto" && routes.some(takesBytes))
+    sentences.push("A client that says nothing is one of those as soon as the upstream speaks first.");
   if (tls !== undefined) sentences.push(...explainTls(tls));
   if (sentences.length > 0) sentences.push(`All of that has ${formatDuration(timeouts.headMs)}.`);
   return sentences;
+}
+
+function takesBytes({ action, match }: Route): boolean {
+  return action.kind === "forward" && /^(tcp|tls)$/.test(action.to.scheme) && match.sni === undefined;
 }
 
 function explainTls({

@@ -95,7 +95,9 @@ export class Admission implements Reception {
       this.vacate(closed, plan.connections),
     );
     this.sessions.add(session);
-    session.start(hello?.serverName, bytes, hello !== undefined);
+    const { firstWord } = newcomer;
+    if (firstWord?.bytes !== undefined) session.startWith(firstWord.route, firstWord.take(), firstWord.bytes);
+    else session.start(hello?.serverName, bytes, hello !== undefined);
   }
 
   failed(newcomer: Newcomer, code: FailureCode, detail: string): void {

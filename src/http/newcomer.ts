@@ -2,6 +2,7 @@
 import { Arrival, type ArrivalFailure, type ArrivalOwner, type ArrivalPlan, type Arrived } from "../net/arrival.ts";
 import type { Connection } from "../net/connection.ts";
 import type { TimerWheel } from "../net/wheel.ts";
+import { FirstWord, type Silent } from "../tcp/first-word.ts";
 import type { Occupant } from "./admission.ts";
 import type { ListenerPlan } from "./plan.ts";
 import type { PlanHolder } from "./session.ts";
@@ -15,15 +16,19 @@ export interface Reception {
   left(newcomer: Newcomer): void;
 }
 
-export class Newcomer implements Occupant, ArrivalOwner {
+export class Newcomer implements Occupant, ArrivalOwner, Silent {
   readonly connection: Connection;
   readonly holder: PlanHolder;
   /** The plan at the time of accepting: what its gauges counted stays with it. */
   readonly plan: ListenerPlan;
+  private readonly wheel: TimerWheel;
   private readonly reception: Reception;
   private readonly arrival: Arrival;
+  /** Listens to the upstream while the client is silent, where the listener looks and has a way for bytes. */
+  firstWord: FirstWord | undefined = undefined;
 
   constructor(wheel: TimerWheel, plan: ArrivalPlan, connection: Connection, holder: PlanHolder, reception: Reception) {
+    this.wheel = wheel;
     this.connection = connection;
     this.holder = holder;
     this.plan = holder.plan;
@@ -32,7 +37,19 @@ export class Newcomer implements Occupant, ArrivalOwner {
   }
 
   start(): void {
+    const { wheel, plan } = this;
+    const route =
+      plan.arrival?.protocol === "auto" ? plan.stream?.routes.find(({ takes }) => takes(undefined)) : undefined;
+    if (route !== undefined) this.firstWord = new FirstWord(wheel, route, this);
     this.arrival.start();
+  }
+
+  get silent(): boolean {
+    return this.arrival.silent;
+  }
+
+  upstreamSpoke(): void {
+    if (!this.arrival.takeAsTcp()) this.firstWord?.stop();
   }
 
   get plans(): readonly ListenerPlan[] {
@@ -50,19 +67,22 @@ export class Newcomer implements Occupant, ArrivalOwner {
   /** No answer is lost with it. */
   cut(): boolean {
     this.arrival.cut();
-    this.reception.left(this);
+    this.left();
     return false;
   }
 
   arrived(_: Arrival, what: Arrived): void {
+    if (this.firstWord?.bytes === undefined) this.firstWord?.stop();
     this.reception.arrived(this, what);
   }
 
   failed(_: Arrival, code: ArrivalFailure, detail: string): void {
+    this.firstWord?.stop();
     this.reception.failed(this, code, detail);
   }
 
   left(): void {
+    this.firstWord?.stop();
     this.reception.left(this);
   }
 }

@@ -96,9 +96,14 @@ export class Arrival extends Timed implements ConnectionOwner {
     return this.bytes?.length ?? 0;
   }
 
+  /** True while it waits for the first byte that tells the protocol. */
+  get silent(): boolean {
+    return this.step === "detect" && this.bytes === undefined;
+  }
+
   /** The upstream of a listener that looks has spoken first, so this is no HTTP and no TLS (traffic.md C14). False when it is too late for that. */
   takeAsTcp(): boolean {
-    if (this.step !== "detect" || this.bytes !== undefined) return false;
+    if (!this.silent) return false;
     this.arrive("tcp", undefined);
     return true;
   }

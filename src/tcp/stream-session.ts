@@ -67,6 +67,12 @@ export class StreamSession implements ConnectionOwner, UpstreamUser {
     else this.up = route.pool.connect(this, route.connect);
   }
 
+  /** On an upstream's connection that is there already, whose first bytes were read. */
+  startWith(route: StreamRoute, far: Connection, farEarly: Uint8Array): void {
+    this.route = route;
+    this.pipe(far, farEarly);
+  }
+
   /** Whose connection it is, for an upstream that is told by a PROXY header. */
   get ends(): Ends {
     const { address, port, destination } = this.connection;
@@ -95,10 +101,14 @@ export class StreamSession implements ConnectionOwner, UpstreamUser {
   }
 
   onConnected(up: Upstream): void {
-    const { route, engine, plan } = this;
     this.up = null;
+    this.pipe(up.surrender!(), nothing);
+  }
+
+  private pipe(far: Connection, farEarly: Uint8Array): void {
+    const { route, engine, plan } = this;
     plan.tunnels.add(1);
-    this.tunnel = new Tunnel(this.connection, up.surrender!(), {
+    this.tunnel = new Tunnel(this.connection, far, {
       wheel: engine.wheel,
       idleMs: route?.tunnel ?? Number.POSITIVE_INFINITY,
       received: plan.receivedBytes,
@@ -107,7 +117,7 @@ export class StreamSession implements ConnectionOwner, UpstreamUser {
     });
     const { early } = this;
     this.early = nothing;
-    this.tunnel.start(early, nothing);
+    this.tunnel.start(early, farEarly);
   }
 
   onUpstreamFailure(code: FailureCode, detail: string): void {
