@@ -49,7 +49,7 @@ export class RequestInput {
 
   /** A TLS record begins here: a handshake, which no request line can look like (RFC 8446 section 5.1). */
   get looksLikeTls(): boolean {
-    return this.bytes !== null && this.bytes[0] === 0x16 && (this.bytes.length === 1 || this.bytes[1] === 3);
+    return this.bytes !== null && this.bytes[0] === 0x16 && this.bytes[1] === 3;
   }
 
   /** Appends. False when that cannot change the verdict on a head, because no line ended: no need to scan it again. */

@@ -3,7 +3,7 @@
  * Every one is sent with `smuggled` behind it, which must never be seen by anybody.
  */
 import { chunks } from "./malformed-chunks.ts";
-import { connects, hosts, requestLines, tls, versions } from "./malformed-lines.ts";
+import { connects, encrypted, hosts, requestLines, versions } from "./malformed-lines.ts";
 import { chunked, each, fields, host, line, type Malformed, rows } from "./malformed-row.ts";
 
 export { type Malformed, smuggled } from "./malformed-row.ts";
@@ -154,11 +154,11 @@ const tooLarge = rows(431, "head_too_large", {
 
 /** All of them. */
 export const malformed: readonly Malformed[] = [
+  ...encrypted,
   ...framing,
   ...codings,
   ...headers,
   ...requestLines,
-  ...tls,
   ...versions,
   ...connects,
   ...hosts,
