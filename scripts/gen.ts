@@ -2,10 +2,12 @@
  * Writes the files that are derived from others, or with `--check` says which of them are stale.
  *
  *   drop-in folders  ->  src/registry.gen.ts
+ *   author.ts        ->  src/user-filters/types.gen.json
  *   config schema    ->  whatever generatedFiles() of src/config/reference.ts returns
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { filterTypes } from "./filter-types.ts";
 
 /** A text and the place it belongs to, relative to the repository. */
 export interface GeneratedFile {
@@ -60,6 +62,8 @@ export function registryText(src: string): string {
 /** Every generated file of the repository at `root`. The registry comes first: the others may read it. */
 async function* generatedFiles(root: string): AsyncGenerator<GeneratedFile> {
   yield { path: "src/registry.gen.ts", text: registryText(join(root, "src")) };
+  const types = filterTypes(root);
+  if (types !== undefined) yield { path: "src/user-filters/types.gen.json", text: types };
   const reference = join(root, "src/config/reference.ts");
   if (!existsSync(reference)) return;
   const module: { generatedFiles(): GeneratedFile[] | Promise<GeneratedFile[]> } = await import(reference);

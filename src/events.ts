@@ -67,8 +67,22 @@ export const spineEvents = {
   },
   filter_failed: {
     level: "error",
-    text: "filter {filter} of {listener} threw: {error}",
-    metric: "outrigger_filter_failures_total",
+    text: "filter {filter} of {listener} failed ({fault}) in {hook}: {error}",
+    metric: "outrigger_filter_faults_total",
+  },
+  filter_loaded: { level: "info", text: "filter {filter} of {listener} runs version {version} of {file}" },
+  filter_stopped: {
+    level: "error",
+    text: "filter {filter} of {listener} is stopped, {why}: {instead} until it changes",
+  },
+  filter_stalled: {
+    level: "error",
+    text: "the thread stands still in filter {filter} ({file}) since {stalledMs} ms; after a restart it is not run until its file changes",
+  },
+  thread_stalled: { level: "error", text: "the thread stands still since {stalledMs} ms: {suspects}" },
+  filters_need_restart: {
+    level: "warn",
+    text: "{loads} versions of filters were loaded, which takes memory; restart this container when it suits",
   },
   upstream_connect_failed: {
     level: "warn",

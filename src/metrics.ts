@@ -70,10 +70,20 @@ export const spineMetrics = {
   },
   outrigger_received_bytes_total: { kind: "counter", doc: "Bytes received from clients.", labels: listenerLabels },
   outrigger_sent_bytes_total: { kind: "counter", doc: "Bytes sent to clients.", labels: listenerLabels },
-  outrigger_filter_failures_total: {
+  outrigger_filter_faults_total: {
     kind: "counter",
-    doc: "Exceptions thrown by filters.",
+    doc: "Faults of filters: it threw, was late (overran its budget), or returned what its hook must not (wrong). `-` is a built-in filter.",
+    labels: ["filter", "listener", "fault"],
+  },
+  outrigger_filter_stopped: {
+    kind: "gauge",
+    doc: "1 while a filter is stopped after faults: its requests get 503, or go on without it, until it changes.",
     labels: ["filter", "listener"],
+  },
+  outrigger_filter_loads_total: { kind: "counter", doc: "Versions of filters in TypeScript that were loaded." },
+  outrigger_filter_restart_needed: {
+    kind: "gauge",
+    doc: "1 when so many versions of filters were loaded that a restart would free memory.",
   },
   outrigger_upstream_connect_failures_total: {
     kind: "counter",

@@ -19,5 +19,6 @@ export const commands: Record<string, () => Promise<{ default: CommandDefinition
   "init": () => import("./cli/init.ts"),
   "run": () => import("./cli/run.ts"),
   "schema": () => import("./cli/schema.ts"),
+  "types": () => import("./cli/types.ts"),
   "version": () => import("./cli/version.ts"),
 };

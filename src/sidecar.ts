@@ -23,8 +23,9 @@ import type { Timing } from "./schedules/clock.ts";
 import { Schedules } from "./schedules/schedules.ts";
 import { Telemetry, type TelemetryOptions } from "./telemetry/telemetry.ts";
 import { surviveUnexpected } from "./telemetry/unexpected.ts";
-import { Traffic, type TrafficOptions } from "./traffic.ts";
+import { Traffic, type TrafficOptions, usesFilters } from "./traffic.ts";
 import type { TrafficPart } from "./traffic-part.ts";
+import { FilterWatchdog } from "./user-filters/filter-watchdog.ts";
 import { version } from "./version.ts";
 import type { TrafficWorkers } from "./workers/traffic-workers.ts";
 import type { SpawnWorker } from "./workers/worker-thread.ts";
@@ -62,13 +63,20 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   // Before the file is read for the first time: no change after that goes unseen.
   const watch = new ConfigWatch(options);
   watch.watch([options.configPath]);
+  const { logFd = 2, logFormat = "json" } = options;
+  const watchdog = new FilterWatchdog({ logFd, logFormat });
   try {
-    const first = await firstLoad(options.configPath, options.env);
-    const sidecar = new RunningSidecar(options, first, watch, await threadsFor(first.loaded.config));
+    const first = await firstLoad(options.configPath, {
+      env: options.env,
+      watchdog,
+      noteFile: (file) => watch.note(file),
+    });
+    const sidecar = new RunningSidecar(options, first, watch, watchdog, await threadsFor(first.loaded.config));
     await sidecar.start();
     return sidecar;
   } catch (error) {
     watch.stop();
+    watchdog.stop();
     throw error;
   }
 }
@@ -99,6 +107,8 @@ class RunningSidecar implements Sidecar, HealthSource {
   private readonly lifecycle: Lifecycle;
   private readonly reloading: Reload;
   private readonly watch: ConfigWatch;
+  private readonly watchdog: FilterWatchdog;
+  private keepsFilters = false;
   private readonly exitCode = Promise.withResolvers<number>();
   private readonly endSurviving: (() => void) | undefined;
   private healthListener: HealthListener | undefined;
@@ -106,9 +116,16 @@ class RunningSidecar implements Sidecar, HealthSource {
   /** The exit code of a stop. */
   private code = 0;
 
-  constructor(options: SidecarOptions, first: FirstLoad, watch: ConfigWatch, threads: Threads | undefined) {
+  constructor(
+    options: SidecarOptions,
+    first: FirstLoad,
+    watch: ConfigWatch,
+    watchdog: FilterWatchdog,
+    threads: Threads | undefined,
+  ) {
     const { clock, random } = options;
     this.options = options;
+    this.watchdog = watchdog;
     this.first = first;
     this.startedAt = clock.now();
     this.watch = watch;
@@ -210,11 +227,12 @@ class RunningSidecar implements Sidecar, HealthSource {
 
   private reloadParts(): Reload {
     const { configPath, env } = this.options;
+    const { watch, watchdog } = this;
     return new Reload({
       emit: this.thread.emit,
       metrics: this.thread.metrics,
       started: this.first.loaded.config,
-      load: () => loadConfig(configPath, { env }),
+      load: () => loadConfig(configPath, { env, watchdog, noteFile: (file) => watch.note(file) }),
       apply: (loaded) => this.apply(loaded),
       applied: (loaded) => {
         this.watch.watch([loaded.config.file, ...loaded.files]);
@@ -227,6 +245,17 @@ class RunningSidecar implements Sidecar, HealthSource {
   private async keepText({ config, text }: Loaded): Promise<void> {
     const folder = this.first.stateDir;
     const trouble = await saveLastGood(folder, { path: config.file, text, savedAtMs: this.options.clock.wall() });
+    if (trouble !== undefined) this.thread.emit("config_last_good_unsaved", { folder, trouble });
+    else await this.keepFilters(config);
+  }
+
+  /** Beside the text: a filter's file may become wrong, too. Nothing to do as long as there never was one. */
+  private async keepFilters(config: Config): Promise<void> {
+    this.keepsFilters ||= usesFilters(config);
+    if (!this.keepsFilters) return;
+    const { keepVersions } = await import("./user-filters/kept.ts");
+    const folder = this.first.stateDir;
+    const trouble = await keepVersions(folder, config);
     if (trouble !== undefined) this.thread.emit("config_last_good_unsaved", { folder, trouble });
   }
 
@@ -270,6 +299,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     const durationMs = Math.round(this.options.clock.now() - this.startedAt);
     if (this.lifecycle.state !== "starting") this.thread.emit("stopped", { durationMs });
     void this.healthListener?.stop();
+    this.watchdog.stop();
     this.endSurviving?.();
     this.telemetry.close(lastWordsMs);
     this.exitCode.resolve(this.code);

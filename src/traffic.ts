@@ -22,6 +22,7 @@ import type { Connection } from "./net/connection.ts";
 import { Listener } from "./net/listen.ts";
 import { filters as builtInFilters } from "./registry.gen.ts";
 import type { LoopLagOf, TrafficPart } from "./traffic-part.ts";
+import type { UserFilters } from "./user-filters/runtime.ts";
 
 export interface TrafficOptions {
   /** Connections at once, over all listeners. */
@@ -81,6 +82,7 @@ export class Traffic implements TrafficPart {
   private readonly options: TrafficOptions;
   private readonly expiry: CertificateExpiry;
   private readonly housekeeping: ReturnType<typeof setInterval>;
+  private userFilters: UserFilters | undefined;
   private bound: Bound[] = [];
   /** Closed when no exchange can use them any more. */
   private retired: Retired[] = [];
@@ -112,16 +114,34 @@ export class Traffic implements TrafficPart {
     const drafts: Draft[] = [];
     const abort = () => this.abandon(drafts);
     try {
+      if (usesFilters(config)) await this.needUserFilters();
       for (const listener of [...config.inbound, ...config.outbound]) drafts.push(await this.draft(listener, config));
     } catch (error) {
       abort();
       throw error;
     }
-    return { commit: () => this.commit(drafts, config), abort };
+    const commit = () => {
+      this.commit(drafts, config);
+      this.userFilters?.keep(config);
+    };
+    return { commit, abort };
+  }
+
+  /** What makes filters in TypeScript is loaded only when there are some. */
+  private async needUserFilters(): Promise<void> {
+    const { UserFilters } = await import("./user-filters/runtime.ts");
+    this.userFilters ??= new UserFilters(this.engine);
+    this.userFilters.begin();
   }
 
   private async draft(config: ListenerConfig, whole: Config): Promise<Draft> {
-    const { plan, filters, certificates } = await compileListener(this.engine, config, whole.limits, this.registry);
+    const { plan, filters, certificates } = await compileListener(
+      this.engine,
+      config,
+      whole.limits,
+      this.registry,
+      this.userFilters,
+    );
     const key = listenerKey(config);
     const known = this.bound.find((bound) => bound.key === key);
     if (known !== undefined)
@@ -248,6 +268,7 @@ export class Traffic implements TrafficPart {
     for (const { filters } of [...this.bound, ...this.retired]) closeAll(filters);
     this.bound = [];
     this.retired = [];
+    this.userFilters?.stop();
     this.engine.stop();
   }
 }
@@ -255,6 +276,13 @@ export class Traffic implements TrafficPart {
 function poolsOf({ routes, stream }: ListenerPlan): Pool[] {
   const forRequests = routes.flatMap(({ action }) => (action.kind === "forward" ? action.places : []));
   return [...forRequests, ...(stream?.routes.map(({ pool }) => pool) ?? [])];
+}
+
+/** True when a filter in TypeScript stands anywhere. */
+export function usesFilters({ inbound, outbound }: Config): boolean {
+  return [...inbound, ...outbound].some((listener) =>
+    [listener, ...listener.routes].some(({ filters }) => filters.length > 0),
+  );
 }
 
 function closeAll(filters: readonly Filter[]): void {

@@ -9,11 +9,13 @@ import type { Registry } from "./drop-ins.ts";
 import { keyOf } from "./drop-ins.ts";
 import type { Finding } from "./faults.ts";
 import { isMap, itemsOf, memberOf, type Path, textOf } from "./raw.ts";
+import { filterListFindings } from "./user-filters.ts";
 
 /** All findings across options. */
 export async function acrossFindings(document: unknown, registry: Registry): Promise<Finding[]> {
   return [
-    ...listenerFindings(document, Object.keys(registry.filters).map(keyOf)),
+    ...listenerFindings(document, ["filters", ...Object.keys(registry.filters).map(keyOf)]),
+    ...filterListFindings(document),
     ...logFindings(document, registry),
     ...(await scheduleFindings(document)),
   ];

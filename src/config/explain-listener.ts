@@ -4,7 +4,7 @@ import { type DropIns, keyOf, type LoadedFilter } from "./drop-ins.ts";
 import { explainArrival, explainUpstream } from "./explain-openings.ts";
 import { explainStream, explainStreams } from "./explain-streams.ts";
 import { formatDuration, formatSize } from "./scalars.ts";
-import type { Address, HeaderMatch, Listener, Match, Respond, Route } from "./schema.ts";
+import type { Address, HeaderMatch, Listener, Match, Respond, Route, UserFilter } from "./schema.ts";
 
 /** `1 field`, `2 fields`. */
 export function plural(count: number, noun: string): string {
@@ -41,7 +41,7 @@ function trusted({ trust }: Listener): string {
 
 function unmatched(listener: Listener, dropIns: DropIns): string[] {
   if (listener.routes.some(({ match, action }) => takesAll(match) && isForAnyRequest(action))) return [];
-  const on = passes(listener.policies, dropIns, false);
+  const on = passes(listener, dropIns, false);
   return [`  Otherwise it gets 404 (no_route).${on === "" ? "" : ` ${on}`}`];
 }
 
@@ -61,7 +61,7 @@ function explainRoute(route: Route, at: number, dropIns: DropIns): string[] {
   const isProxy = route.action.kind === "proxy";
   const named = isProxy ? "CONNECT, or in absolute form" : condition(route.match);
   const when = takesAll(route.match) && !isProxy ? others : `If it is ${named}`;
-  const on = passes(route.policies, dropIns, route.action.kind !== "respond");
+  const on = passes(route, dropIns, route.action.kind !== "respond");
   return [
     `  ${at + 1}. ${when}, it ${outcome(route)} (route "${route.name}").`,
     ...(on === "" ? [] : [`     ${on}`]),
@@ -96,14 +96,28 @@ function answer({ status, headers, body }: Respond): string {
 }
 
 /** Filters of the attempt phase have no part in what no upstream is asked. */
-function passes(policies: Readonly<Record<string, unknown>>, dropIns: DropIns, asksUpstream: boolean): string {
-  const filters = Object.keys(policies)
+function passes({ policies, filters }: Pick<Route, "policies" | "filters">, dropIns: DropIns, asks: boolean): string {
+  const builtIn = Object.keys(policies)
     .map((name) => dropIns.filters.get(keyOf(name)))
     .filter((filter) => filter !== undefined)
-    .filter(({ phase }) => asksUpstream || phase !== "attempt")
-    .sort((a, b) => phases.indexOf(a.phase) - phases.indexOf(b.phase) || a.order - b.order);
-  if (filters.length === 0) return "";
-  return `It passes ${filters.map((filter) => passed(filter, policies[filter.name])).join(", then ")}.`;
+    .sort((a, b) => a.order - b.order)
+    .map((filter) => ({ phase: filter.phase, words: passed(filter, policies[filter.name]) }));
+  const own = filters.map((filter) => ({ phase: filter.phase, words: ownPassed(filter) }));
+  const all = [...builtIn, ...own]
+    .filter(({ phase }) => asks || phase !== "attempt")
+    .sort((a, b) => phases.indexOf(a.phase) - phases.indexOf(b.phase));
+  return all.length === 0 ? "" : `It passes ${all.map(({ words }) => words).join(", then ")}.`;
+}
+
+/** `add-tenant (shape, /etc/outrigger/filters/add-tenant.ts: adds the tenant; when it fails, 503; 1s at most)` */
+function ownPassed({ name, phase, source, doc, onError, budgetMs, isBlamed }: UserFilter): string {
+  if (isBlamed) {
+    const instead = onError === "fail" ? "every request here is answered 503 (filter_failed)" : "it is left out";
+    return `${name} (${phase}, ${source}: ${instead}, as it ${doc})`;
+  }
+  const what = doc === "" ? "" : `: ${doc.replace(/\.$/, "")}`;
+  const failing = onError === "fail" ? "when it fails, 503" : "when it fails, on without it";
+  return `${name} (${phase}, ${source}${what}; ${failing}; ${formatDuration(budgetMs)} at most)`;
 }
 
 function passed(filter: LoadedFilter, options: unknown): string {

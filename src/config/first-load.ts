@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { UserError } from "../errors.ts";
 import { type Fault, formatFaults } from "./faults.ts";
 import { findLastGood } from "./last-good.ts";
-import { type Loaded, loadConfig } from "./load.ts";
+import { type Loaded, type LoadOptions, loadConfig } from "./load.ts";
 import type { Environment } from "./references.ts";
 import { resolveState } from "./state.ts";
 
@@ -16,11 +16,16 @@ export interface FirstLoad {
 }
 
 /** @throws UserError (exit 1) with every fault, when there is no last good text */
-export async function firstLoad(path: string, env: Environment): Promise<FirstLoad> {
-  const fromFile = await loadConfig(path, { env });
+export async function firstLoad(
+  path: string,
+  how: Pick<LoadOptions, "env" | "watchdog" | "noteFile">,
+): Promise<FirstLoad> {
+  const { env } = how;
+  const fromFile = await loadConfig(path, how);
   if (fromFile.ok) return { loaded: fromFile, stateDir: stateOf(fromFile, env), faults: [] };
   const good = await findLastGood(path, await textOf(path), env);
-  const lastGood = good === undefined ? undefined : await loadConfig(path, { env, text: good.text });
+  const lastGood =
+    good === undefined ? undefined : await loadConfig(path, { ...how, text: good.text, usesKeptFilters: true });
   // The last good text may have become wrong too: a variable or a file it refers to is gone.
   if (lastGood?.ok !== true) throw new UserError(formatFaults(fromFile.faults), 1);
   return { loaded: lastGood, stateDir: stateOf(lastGood, env), faults: fromFile.faults };

@@ -3,12 +3,13 @@ import * as z from "zod";
 import type { Direction } from "../contracts.ts";
 import type { Parsed as Result } from "./address.ts";
 import type { DropIns, LoadedFilter } from "./drop-ins.ts";
-import { type FilterOf, toListener } from "./listener.ts";
+import { type FilterOf, toListener, type UserFiltersOf } from "./listener.ts";
 import { address, type ListenerOptions, listenerSchema, type PolicyShape } from "./listener-options.ts";
 import { logPipelineSchema, toLogPipelines } from "./log-pipeline.ts";
 import { duration, filePath, option, parseSize, scalar, size } from "./scalars.ts";
 import { scheduleSchema, toSchedules } from "./schedule.ts";
 import type { Config, Limits } from "./schema.ts";
+import { type FilterListSchema, type FiltersAt, filterListSchema, userFilters } from "./user-filters.ts";
 
 /** `70%` of the container's memory, or a size. */
 function memory() {
@@ -86,11 +87,14 @@ function policySchema(filter: LoadedFilter | undefined): z.ZodType {
 }
 
 /** The listeners' schema per direction: one for both as long as no filter tells them apart. */
-function listenerSchemas(filters: DropIns["filters"]): (direction: Direction) => ReturnType<typeof listenerSchema> {
+function listenerSchemas(
+  filters: DropIns["filters"],
+  list: FilterListSchema,
+): (direction: Direction) => ReturnType<typeof listenerSchema> {
   const alike = [...filters.values()].every((filter) => filter === undefined || filter.directions.length === 2);
   let both: ReturnType<typeof listenerSchema> | undefined;
   return (direction) => {
-    const schema = (alike ? both : undefined) ?? listenerSchema(policyShape(filters, direction));
+    const schema = (alike ? both : undefined) ?? listenerSchema(policyShape(filters, direction), list);
     both = schema;
     return schema;
   };
@@ -98,7 +102,8 @@ function listenerSchemas(filters: DropIns["filters"]): (direction: Direction) =>
 
 /** Every section, each made only when it is asked for: schemas are most of the cost of loading a configuration. */
 function sections(dropIns: DropIns) {
-  const listeners = listenerSchemas(dropIns.filters);
+  const filters = filterListSchema();
+  const listeners = listenerSchemas(dropIns.filters, filters);
   return {
     version: () => option(z.literal(1), "The grammar's version.").optional(),
     state: () =>
@@ -120,6 +125,7 @@ function sections(dropIns: DropIns) {
     schedules: () => option(z.array(scheduleSchema()), "Requests to send by the clock.").optional(),
     inbound: () => option(z.array(listeners("inbound")), "Listeners for requests to the app.").optional(),
     outbound: () => option(z.array(listeners("outbound")), "Listeners for the app's calls to others.").optional(),
+    filters: () => filters.optional(),
   };
 }
 
@@ -145,6 +151,7 @@ export function sectionNames(): SectionName[] {
     "schedules",
     "inbound",
     "outbound",
+    "filters",
   ];
 }
 
@@ -162,10 +169,18 @@ export function documentSchema(
 }
 
 /** The configuration made of a document without faults. */
-export function toConfig(parsed: Parsed, file: string, dropIns: DropIns): Config {
+export function toConfig(parsed: Parsed, file: string, dropIns: DropIns, loaded: FiltersAt): Config {
   const filterOf: FilterOf = (key) => dropIns.filters.get(key)?.name;
+  const global = userFilters(parsed.filters, [], loaded);
   const listeners = (options: readonly ListenerOptions[] = [], direction: Direction) =>
-    options.map((one) => toListener(one, direction, filterOf));
+    options.map((one, at) => {
+      const own = userFilters(one.filters, [direction, at], loaded);
+      const userFiltersOf: UserFiltersOf = (part, route) =>
+        route === undefined
+          ? [...global, ...own].filter(({ directions }) => directions.includes(direction))
+          : userFilters(part.filters, [direction, at, "routes", route], loaded);
+      return toListener(one, direction, filterOf, userFiltersOf);
+    });
   return {
     file,
     state: parsed.state,

@@ -9,6 +9,7 @@ import { matchSchema } from "./match.ts";
 import { duration, formatDuration, name, option, readableFile, scalar, size, text } from "./scalars.ts";
 import type { ListenerTimeouts } from "./schema.ts";
 import { arrivalShape, upstreamSchema } from "./tls-options.ts";
+import type { FilterListSchema } from "./user-filters.ts";
 
 /** An address to listen on. */
 export function address() {
@@ -138,7 +139,7 @@ function shared(maxBody: { default: string }, upgrade: { default: string }) {
 export type PolicyShape = Readonly<Record<string, z.ZodType>>;
 
 /** The options of a route. */
-export function routeSchema(policies: PolicyShape) {
+export function routeSchema(policies: PolicyShape, filters: FilterListSchema) {
   const shape = {
     name: option(name(), "Stands in metrics and logs; unique within the listener.", {
       default: "the path, else `route-1` …",
@@ -150,12 +151,13 @@ export function routeSchema(policies: PolicyShape) {
     respond: option(respondSchema(), "Answer here instead of sending the request on. Excludes `to`.").optional(),
     ...shared(fromListener(), fromListener()),
     timeouts: option(z.strictObject(routeTimeouts(fromListener)), "Instead of the listener's.").optional(),
+    filters: filters.optional(),
   };
   return z.strictObject({ ...shape, ...policies } as typeof shape);
 }
 
 /** The options of a listener. */
-export function listenerSchema(policies: PolicyShape) {
+export function listenerSchema(policies: PolicyShape, filters: FilterListSchema) {
   const shape = {
     name: option(name(), "Stands in metrics and logs; unique over all listeners.", {
       default: "the address",
@@ -170,7 +172,7 @@ export function listenerSchema(policies: PolicyShape) {
       { default: "none" },
     ).optional(),
     routes: option(
-      z.array(routeSchema(policies)),
+      z.array(routeSchema(policies, filters)),
       "In order; the first that fits is taken. What fits none goes `to`, or gets 404.",
     ).optional(),
     forwardProxy: option(
@@ -179,6 +181,7 @@ export function listenerSchema(policies: PolicyShape) {
     ).optional(),
     ...shared({ default: "0" }, { default: "true" }),
     timeouts: option(listenerTimeouts(), "How long to wait for what.").optional(),
+    filters: filters.optional(),
   };
   return z.strictObject({ ...shape, ...policies } as typeof shape);
 }

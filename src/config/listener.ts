@@ -3,11 +3,14 @@ import type { Direction, Field } from "../contracts.ts";
 import { type ListenerOptions, type RouteOptions, timeoutDefaults } from "./listener-options.ts";
 import { toMatch } from "./match.ts";
 import { distinctNames } from "./names.ts";
-import type { Listener, Respond, Route, RouteAction, RouteTimeouts, UpstreamPolicy } from "./schema.ts";
+import type { Listener, Respond, Route, RouteAction, RouteTimeouts, UpstreamPolicy, UserFilter } from "./schema.ts";
 import { toArrival, toUpstreamPolicy } from "./tls-options.ts";
 
 /** Names a filter's options by its file name, given its key: `logAccess` is `log-access`. */
 export type FilterOf = (key: string) => string | undefined;
+
+/** The user's filters among the options of a listener or a route, `routes[at]` where that is given. */
+export type UserFiltersOf = (options: Pick<RouteOptions, "filters">, route?: number) => readonly UserFilter[];
 
 /** The policies among an object's keys, over those taken over; `false` switches one off. */
 function policies(
@@ -63,6 +66,7 @@ function toRoute(
     maxBodyBytes: options.maxBody ?? listener.maxBodyBytes,
     upgrade: options.upgrade ?? listener.upgrade,
     policies: policies(options, filterOf, listener.policies),
+    filters: listener.filters,
   };
 }
 
@@ -74,7 +78,12 @@ function routeName(options: RouteOptions, at: number): { given: string | undefin
 }
 
 /** The listener made of its options, its routes complete. */
-export function toListener(options: ListenerOptions, direction: Direction, filterOf: FilterOf): Listener {
+export function toListener(
+  options: ListenerOptions,
+  direction: Direction,
+  filterOf: FilterOf,
+  userFiltersOf: UserFiltersOf,
+): Listener {
   const over = timeoutDefaults[direction];
   const { head = over.headMs, keepAlive = over.keepAliveMs, ...timeouts } = options.timeouts ?? {};
   const arrival = toArrival(options);
@@ -89,6 +98,7 @@ export function toListener(options: ListenerOptions, direction: Direction, filte
     maxBodyBytes: options.maxBody ?? 0,
     upgrade: options.upgrade ?? true,
     policies: policies(options, filterOf, {}),
+    filters: userFiltersOf(options),
   };
   const given = options.routes ?? [];
   const last: RouteOptions[] = options.to === undefined ? [] : [{ to: options.to }];
@@ -98,9 +108,10 @@ export function toListener(options: ListenerOptions, direction: Direction, filte
     ...last.map(() => ({ given: undefined, fallback: "default" })),
     ...(forwardProxy === undefined ? [] : [{ given: undefined, fallback: "forward-proxy" }]),
   ]);
-  const routes = [...given, ...last].map(
-    (route, at): Route => ({ name: names[at]!, ...toRoute(route, listener, upstream, filterOf) }),
-  );
+  const routes = [...given, ...last].map((route, at): Route => {
+    const filters = [...listener.filters, ...(at < given.length ? userFiltersOf(route, at) : [])];
+    return { name: names[at]!, ...toRoute(route, listener, upstream, filterOf), filters };
+  });
   if (forwardProxy === undefined) return { ...listener, routes };
   const action: RouteAction = { kind: "proxy", allow: forwardProxy.allow };
   return {

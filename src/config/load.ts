@@ -10,11 +10,12 @@ import { documentSchema, type Parsed, toConfig } from "./grammar.ts";
 import { type Source, tellKnownKeys, toFindings, wantedScalars } from "./issues.ts";
 import { normalize } from "./normalize.ts";
 import { toPlain } from "./plain.ts";
-import { formatPath, isMap, memberOf, type Path } from "./raw.ts";
+import { formatPath, isMap, memberOf, type Path, textOf } from "./raw.ts";
 import { fileTrouble, withSurroundings } from "./reading.ts";
 import { type Environment, References } from "./references.ts";
-import type { Config } from "./schema.ts";
-import { lookForState } from "./state.ts";
+import type { Config, LoadedFilter } from "./schema.ts";
+import { lookForState, stateCandidates } from "./state.ts";
+import { type FiltersAt, filterEntries } from "./user-filters.ts";
 
 export type { Registry } from "./drop-ins.ts";
 export { type Fault, formatFaults } from "./faults.ts";
@@ -30,6 +31,19 @@ export interface LoadOptions {
   readonly registry?: Registry;
   /** True: references stay as they are and no other file is looked at (`check --no-env`). */
   readonly keepReferences?: boolean;
+  /** Told of each file, by its absolute path, before it is looked at, whether it is there or not. */
+  noteFile?(file: string): void;
+  /** True: where a filter's file is wrong, the version kept of it is used. */
+  readonly usesKeptFilters?: boolean;
+  /** Watches filters while they are loaded; without it nobody does (`check`). */
+  readonly watchdog?: FilterWatch;
+}
+
+/** What is told of filters before their code runs for the first time. */
+export interface FilterWatch {
+  /** There are some. `stateFolders` are the places state may be, in order. */
+  start(stateFolders: readonly string[]): Promise<void>;
+  tellVersion(version: { number: number; hash: string; name: string; file: string }): void;
 }
 
 export type LoadResult = Loaded | { readonly ok: false; readonly faults: readonly Fault[] };
@@ -57,6 +71,7 @@ export async function loadConfig(path: string, options: Omit<LoadOptions, "keepR
 
 /** Loads the file as far as its references allow. */
 export async function inspectConfig(path: string, options: LoadOptions): Promise<Inspection> {
+  options.noteFile?.(resolve(path));
   const text = options.text ?? (await readText(path));
   if (typeof text !== "string") return { ok: false, faults: [text] };
   const document = new ConfigDocument(path, text);
@@ -73,6 +88,21 @@ async function readText(file: string): Promise<string | Fault> {
   }
 }
 
+/** Files that were looked at; whoever watches them is told before. */
+class NotedFiles extends Set<string> {
+  readonly #note: ((file: string) => void) | undefined;
+
+  constructor(note: ((file: string) => void) | undefined) {
+    super();
+    this.#note = note;
+  }
+
+  override add(file: string): this {
+    this.#note?.(file);
+    return super.add(file);
+  }
+}
+
 /** One document on its way to a configuration. */
 class Loading {
   readonly #document: ConfigDocument;
@@ -80,16 +110,21 @@ class Loading {
   readonly #registry: Registry;
   readonly #references: References;
   readonly #env: Environment | undefined;
+  readonly #watchdog: FilterWatch | undefined;
+  readonly #usesKept: boolean;
   readonly #folder: string;
-  readonly #files = new Set<string>();
+  readonly #files: NotedFiles;
 
   constructor(document: ConfigDocument, text: string, options: LoadOptions, registry: Registry) {
     this.#document = document;
     this.#text = text;
     this.#registry = registry;
     this.#env = options.keepReferences === true ? undefined : options.env;
+    this.#watchdog = options.watchdog;
+    this.#usesKept = options.usesKeptFilters === true;
     this.#folder = dirname(resolve(document.file));
-    this.#references = new References(this.#env, this.#folder);
+    this.#files = new NotedFiles(options.noteFile);
+    this.#references = new References(this.#env, this.#folder, this.#files);
   }
 
   async run(): Promise<Inspection> {
@@ -107,21 +142,49 @@ class Loading {
     // One sentence is enough about what could not be read at all, or stands in the wrong place.
     const told = new Set([...plain.findings, ...misplaced].map(({ path }) => formatPath(path)));
     const certificates = this.#env === undefined ? [] : await certificateFindings(raw, this.#folder);
-    const later = [...findings, ...certificates, ...(await acrossFindings(raw, this.#registry))];
+    const filters = await this.#loadFilters(raw);
+    const across = await acrossFindings(raw, this.#registry);
+    const later = [...findings, ...certificates, ...filters.findings, ...across];
     const untold = later.filter(({ path }) => !told.has(formatPath(path)));
-    return this.#finish(parsed, [...early, ...misplaced, ...untold], dropIns);
+    return this.#finish(parsed, [...early, ...misplaced, ...untold], dropIns, filters.at);
   }
 
-  #finish(parsed: Parsed | undefined, findings: readonly Finding[], dropIns: DropIns): Inspection {
+  #finish(parsed: Parsed | undefined, findings: readonly Finding[], dropIns: DropIns, filters: FiltersAt): Inspection {
     const certain = findings.filter((finding) => this.#isCertain(finding));
     if (certain.length > 0 || this.#document.faults.length > 0) return this.#faulty(certain);
     if (parsed === undefined || findings.length > 0)
       return { ok: "unresolved", paths: findings.map(({ path }) => formatPath(path)) };
-    const config = toConfig(parsed, resolve(this.#document.file), dropIns);
+    const config = toConfig(parsed, resolve(this.#document.file), dropIns, filters);
     const state = this.#env === undefined ? undefined : lookForState(config, this.#env);
     if (state !== undefined && "problem" in state) return this.#faulty([state]);
-    const files = [...new Set([...this.#references.files, ...this.#files])];
-    return { ok: true, config, text: this.#text, files, dropIns };
+    return { ok: true, config, text: this.#text, files: [...this.#files], dropIns };
+  }
+
+  /** The filters in TypeScript; what loads them is not even imported for a document that has none. */
+  async #loadFilters(raw: unknown): Promise<{ at: FiltersAt; findings: readonly Finding[] }> {
+    const entries = filterEntries(raw);
+    if (entries.length === 0) return { at: () => undefined, findings: [] };
+    if (this.#env === undefined) return { at: (path) => unlookedAt(raw, path), findings: [] };
+    const { loadFilters } = await import("../user-filters/loading.ts");
+    const [{ readBlame }, { keptVersions }] = await Promise.all([
+      import("../user-filters/blame.ts"),
+      import("../user-filters/kept.ts"),
+    ]);
+    const state = textOf(raw, "state");
+    const places = stateCandidates({ state: state && resolve(this.#folder, state) }, this.#env);
+    const folders = places.map(({ folder }) => folder);
+    await this.#watchdog?.start(folders);
+    const loaded = await loadFilters(entries, {
+      folder: this.#folder,
+      source: this.#source(raw),
+      files: this.#files,
+      blamed: readBlame(folders),
+      kept: this.#usesKept ? await keptVersions(folders) : new Map(),
+      tellVersion: (version) => this.#watchdog?.tellVersion(version),
+      coerce: (options, issues, path) => this.#coerceTexts(options, wantedScalars(issues), path),
+    });
+    const found = new Map(entries.map(({ path }, at) => [formatPath(path), loaded.filters[at]]));
+    return { at: (path) => found.get(formatPath(path)), findings: loaded.findings };
   }
 
   #parse(raw: unknown, dropIns: DropIns): { parsed: Parsed | undefined; findings: readonly Finding[] } {
@@ -149,14 +212,20 @@ class Loading {
 
   /** What a reference brought in is text; where a number, true or false is wanted and the text is exactly one, it is that. */
   #coerce(raw: unknown, issues: Parameters<typeof wantedScalars>[0]): unknown {
-    let document = raw;
-    for (const { path, wants } of wantedScalars(issues)) {
-      const text = path.reduce<unknown>(memberOf, document);
-      if (typeof text !== "string" || this.#source(document).written(path) === undefined) continue;
-      const value = asWanted(text, wants);
-      if (value !== undefined) document = replaced(document, path, value);
-    }
+    const document = this.#coerceTexts(raw, wantedScalars(issues), []);
     return document === raw ? raw : normalize(document, this.#registry);
+  }
+
+  /** A copy of what stands under a path, with such texts made what is wanted. */
+  #coerceTexts(part: unknown, wanted: ReturnType<typeof wantedScalars>, under: Path): unknown {
+    let changed = part;
+    for (const { path, wants } of wanted) {
+      const text = path.reduce<unknown>(memberOf, changed);
+      if (typeof text !== "string" || this.#source(part).written([...under, ...path]) === undefined) continue;
+      const value = asWanted(text, wants);
+      if (value !== undefined) changed = replaced(changed, path, value);
+    }
+    return changed;
   }
 
   /** False for what only follows from a reference that has no value here. */
@@ -172,6 +241,15 @@ class Loading {
     const faults = findings.map((finding) => toFault(finding, this.#document.file, this.#document.position(finding)));
     return { ok: false, faults: sortFaults([...this.#document.faults, ...faults]) };
   }
+}
+
+/** A filter where no file is looked at: what the document alone says of it. */
+function unlookedAt(raw: unknown, path: Path): LoadedFilter {
+  const source = textOf(path.reduce<unknown>(memberOf, raw), "use") ?? "";
+  const name = textOf(path.reduce<unknown>(memberOf, raw), "name") ?? source;
+  const doc = "its file was not looked at";
+  const common = { source, hash: "", number: 0, code: "", options: {}, doc, isBlamed: false };
+  return { name, phase: "shape", directions: ["inbound", "outbound"], ...common };
 }
 
 function asWanted(text: string, wants: readonly unknown[]): unknown {

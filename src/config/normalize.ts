@@ -1,6 +1,7 @@
 /** Writes short forms out in full, so that one schema reads them: `logAccess: true` is `logAccess: {}`, `stdout` is `{ stdout: {} }`. */
 import { keyOf, type Registry } from "./drop-ins.ts";
 import { isMap } from "./raw.ts";
+import { writtenOut } from "./user-filters.ts";
 
 /** The document with its short forms written out; empty sections are left out. */
 export function normalize(document: unknown, registry: Registry): unknown {
@@ -11,6 +12,7 @@ export function normalize(document: unknown, registry: Registry): unknown {
     ["inbound", (item) => listener(item, filters)],
     ["outbound", (item) => listener(item, filters)],
     ["logs", pipeline],
+    ["filters", writtenOut],
   ]);
   const entries = Object.entries(document).filter(([, value]) => value !== null);
   return Object.fromEntries(entries.map(([key, value]) => [key, each(value, write.get(key))]));
@@ -22,8 +24,9 @@ function each(value: unknown, write: ((item: unknown) => unknown) | undefined): 
 
 function policies(item: unknown, filters: ReadonlySet<string>): unknown {
   if (!isMap(item)) return item;
+  const write = (key: string, value: unknown) => (value === true && filters.has(key) ? {} : value);
   return Object.fromEntries(
-    Object.entries(item).map(([key, value]) => [key, value === true && filters.has(key) ? {} : value]),
+    Object.entries(item).map(([key, value]) => [key, key === "filters" ? each(value, writtenOut) : write(key, value)]),
   );
 }
 

@@ -22,15 +22,16 @@ interface Trouble {
 
 export class References {
   readonly findings: Finding[] = [];
-  /** Absolute paths of the files that were named, readable or not. */
-  readonly files = new Set<string>();
+  /** Takes the absolute paths of the files that are named, readable or not. */
+  readonly #files: Set<string>;
   /** Scalars with references, and how they were written. */
   readonly #written = new Map<Scalar, string>();
   readonly #env: Environment | undefined;
   readonly #folder: string;
 
   /** Without `env` references are checked for their form only, and stay as they are. */
-  constructor(env: Environment | undefined, folder: string) {
+  constructor(env: Environment | undefined, folder: string, files: Set<string> = new Set()) {
+    this.#files = files;
     this.#env = env;
     this.#folder = folder;
   }
@@ -78,7 +79,7 @@ export class References {
 
   #file(name: string): string | Trouble {
     const path = resolve(this.#folder, name);
-    this.files.add(path);
+    this.#files.add(path);
     try {
       return (
         decode(readFileSync(path)) ?? {

@@ -80,7 +80,11 @@ describe("a reload", () => {
   });
 
   test("of a wrong file says every fault and keeps the old config", async () => {
-    const { subject, events, kept, successful } = reload(() => ({ ok: false, faults: [fault, { ...fault, line: 9 }] }));
+    const { subject, events, kept, successful } = reload(() => ({
+      ok: false,
+      files: [],
+      faults: [fault, { ...fault, line: 9 }],
+    }));
     expect(await subject.request("file change")).toBe(false);
     expect(events).toEqual([
       [

@@ -2,7 +2,7 @@
  * What a configuration is: the type every part reads, with defaults filled in, durations in milliseconds,
  * sizes in bytes, files as absolute paths and references replaced.
  */
-import type { Field } from "../contracts.ts";
+import type { Direction, Field, Phase } from "../contracts.ts";
 import type { ClientTlsFiles } from "../net/client-tls.ts";
 import type { ServerTlsFiles } from "../net/server-tls.ts";
 import type { Address, Upstream } from "./address.ts";
@@ -56,6 +56,38 @@ export interface DropIn {
 export interface NamedDropIn extends DropIn {
   /** Unique within its list; the drop-in's own name unless given. */
   readonly name: string;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Filters in TypeScript
+
+/** A filter's version as it was found when the configuration was loaded; plain data, for every thread. */
+export interface LoadedFilter {
+  /** Unique over the configuration: given there, else the filter's own, else its file's. */
+  readonly name: string;
+  /** Absolute path of the TypeScript file. */
+  readonly source: string;
+  /** SHA-256 of `code`, in hex: a version is told by it. */
+  readonly hash: string;
+  /** The version's number in this process: what the watchdog is shown. */
+  readonly number: number;
+  /** The file and all it imports, as `user-filters/modules.ts` runs it. */
+  readonly code: string;
+  readonly phase: Phase;
+  readonly directions: readonly Direction[];
+  /** As written; the filter's schema reads them in each thread. */
+  readonly options: unknown;
+  /** What it does with these options, in a sentence; empty when it does not say. */
+  readonly doc: string;
+  /** This version made its thread stand still before, and is not run again. */
+  readonly isBlamed: boolean;
+}
+
+/** One entry of `filters:`. */
+export interface UserFilter extends LoadedFilter {
+  readonly onError: "fail" | "skip";
+  /** What one call of an asynchronous hook may take. */
+  readonly budgetMs: number;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -131,6 +163,8 @@ export interface Listener {
   readonly upgrade: boolean;
   /** For exchanges that matched no route: file name of the filter, such as `log-access`, to its parsed options. */
   readonly policies: Readonly<Record<string, unknown>>;
+  /** The top level's filters, then its own, for exchanges that matched no route. */
+  readonly filters: readonly UserFilter[];
 }
 
 /** What comes before the first request. */
@@ -162,6 +196,8 @@ export interface Route {
   readonly upgrade: boolean;
   /** The listener's and the route's together: the route wins, what is switched off is not here. */
   readonly policies: Readonly<Record<string, unknown>>;
+  /** The top level's, the listener's and its own, in this order: that of those with the same phase. */
+  readonly filters: readonly UserFilter[];
 }
 
 export type RouteAction =

@@ -2,7 +2,7 @@
  * Notices that a file of the config changed: the file itself, one it refers to, or the `..data` symlink of a mounted
  * ConfigMap or Secret, whose swap gives every file below it another inode.
  *
- *   once a second: stat each file --> different? --> again every 100 ms until it stays the same --> changed
+ *   four times a second: stat each file --> different? --> again every 100 ms until it stays the same --> changed
  *
  * Polling, because it works alike on every volume (inotify says nothing on some network file systems, and watches on a
  * file are lost when it is replaced), and because a few stats a second cost microseconds.
@@ -12,7 +12,7 @@ import type { Clock } from "../contracts.ts";
 
 export interface WatchOptions {
   readonly clock: Clock;
-  /** Default 1 s. */
+  /** Default 250 ms. */
   readonly pollMs?: number;
   /** A file that is being written is left alone until it was the same for so long. Default 100 ms. */
   readonly settleMs?: number;
@@ -21,16 +21,32 @@ export interface WatchOptions {
 }
 
 export class ConfigWatch {
-  /** Called each time files changed and have settled. */
-  changed: () => void = () => {};
   private readonly options: Required<WatchOptions>;
+  private listener: (() => void) | undefined;
+  private isUntold = false;
   /** What was last seen of each file. */
   private seen = new Map<string, string>();
   private unsettledSince: number | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: WatchOptions) {
-    this.options = { pollMs: 1000, settleMs: 100, settleAtMostMs: 10_000, ...options };
+    this.options = { pollMs: 250, settleMs: 100, settleAtMostMs: 10_000, ...options };
+  }
+
+  /** Called each time files changed and have settled; at once when they did so before anybody was there to be told. */
+  set changed(listener: () => void) {
+    this.listener = listener;
+    if (!this.isUntold) return;
+    this.isUntold = false;
+    listener();
+  }
+
+  /**
+   * A file is about to be read, as it is now: a change from now on is noticed, one that came before is known.
+   * It is watched until `watch` is called without it.
+   */
+  note(file: string): void {
+    this.seen.set(file, lookOf(file));
   }
 
   /** Sets the files to watch, from now on; what was seen of those already watched is kept. */
@@ -58,7 +74,8 @@ export class ConfigWatch {
     this.sleep(isSettling ? settleMs : pollMs);
     if (isSettling || this.unsettledSince === undefined) return;
     this.unsettledSince = undefined;
-    this.changed();
+    if (this.listener === undefined) this.isUntold = true;
+    else this.listener();
   }
 
   private hasWaitedEnough(): boolean {

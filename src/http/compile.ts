@@ -1,13 +1,14 @@
 /** Compiles a listener's configuration into its plan: routes, filters in their order, counters. */
 import { inRanges } from "../config/cidr.ts";
-import type { Limits, Listener, Route, RouteAction, RouteTimeouts } from "../config/schema.ts";
-import { type Counter, type Filter, type FilterDefinition, phases } from "../contracts.ts";
+import type { Limits, Listener, Route, RouteAction, RouteTimeouts, UserFilter } from "../config/schema.ts";
+import { type Counter, type Filter, type FilterDefinition, type Phase, phases } from "../contracts.ts";
 import { errorCode, UserError } from "../errors.ts";
 import { inbound } from "../inbound/accept.ts";
 import type { Expiring } from "../net/certificate-expiry.ts";
 import { outbound } from "../outbound/capture.ts";
 import type { ForwardProxy } from "../outbound/forward-proxy.ts";
 import { compileStreams, isForBytes, servesHttp } from "../tcp/compile-streams.ts";
+import type { UserFilters } from "../user-filters/runtime.ts";
 import { buildChain } from "./chain.ts";
 import { compileForward } from "./compile-forward.ts";
 import type { Engine } from "./engine.ts";
@@ -33,8 +34,9 @@ export async function compileListener(
   listener: Listener,
   limits: Limits,
   registry: FilterRegistry,
+  userFilters?: UserFilters,
 ): Promise<Compiled> {
-  const workshop = new FilterWorkshop(engine, listener, registry);
+  const workshop = new FilterWorkshop(engine, listener, registry, userFilters);
   const certificates: Expiring[] = [];
   try {
     const arrival = await compileArrival(listener, orNever(listener.timeouts.headMs));
@@ -87,7 +89,7 @@ async function listenerPlan(
       path: undefined,
       matches: () => true,
       action: { kind: "refuse", code: "no_route" },
-      chain: buildChain(await workshop.filters(listener.policies)),
+      chain: buildChain(await workshop.filters(listener)),
       timeouts: timeouts(listener.timeouts),
       maxBodyBytes: listener.maxBodyBytes,
       upgrades: false,
@@ -115,7 +117,7 @@ async function compileRoute(
     path: route.match.path,
     matches: route.action.kind === "proxy" ? isAbsolute : compileMatch(route.match),
     action: await compileAction(engine, route.action, certificates),
-    chain: buildChain(await workshop.filters(route.policies)),
+    chain: buildChain(await workshop.filters(route)),
     timeouts: timeouts(route.timeouts),
     maxBodyBytes: route.maxBodyBytes,
     upgrades: route.upgrade,
@@ -165,45 +167,69 @@ function requestCounters(engine: Engine, listener: Listener, route: string): Cou
   );
 }
 
-/** Makes the filters of one listener; routes that share a policy share its filter. */
+/** A filter that is to be made: where it stands, and how. */
+interface Wanted {
+  readonly phase: Phase;
+  /** The same object for what is the same filter. */
+  readonly key: unknown;
+  make(): Promise<Filter> | Filter;
+}
+
+/** Makes the filters of one listener; routes that share a policy, or an entry of `filters:`, share its filter. */
 class FilterWorkshop {
   readonly made: Filter[] = [];
   private readonly engine: Engine;
   private readonly listener: Listener;
   private readonly registry: FilterRegistry;
-  private readonly known = new Map<FilterDefinition, Map<unknown, Filter>>();
+  private readonly userFilters: UserFilters | undefined;
+  private readonly known = new Map<unknown, Map<unknown, Filter>>();
 
-  constructor(engine: Engine, listener: Listener, registry: FilterRegistry) {
+  constructor(engine: Engine, listener: Listener, registry: FilterRegistry, userFilters: UserFilters | undefined) {
     this.engine = engine;
     this.listener = listener;
     this.registry = registry;
+    this.userFilters = userFilters;
   }
 
-  /** The filters of these policies, in the order in which they run: by phase, then by their own number. */
-  async filters(policies: Readonly<Record<string, unknown>>): Promise<Filter[]> {
+  /** The filters of a listener or route in the order in which they run: by phase, built-in ones by number, then the user's. */
+  async filters({ policies, filters: own }: Pick<Route, "policies" | "filters">): Promise<Filter[]> {
+    const all = [...(await this.builtIn(policies)), ...own.map((filter) => this.userFilter(filter))];
+    all.sort((a, b) => phases.indexOf(a.wanted.phase) - phases.indexOf(b.wanted.phase));
+    const filters: Filter[] = [];
+    // One after the other: when one cannot be made, all that were made are known and can be closed.
+    for (const { kind, wanted } of all) filters.push(await this.make(kind, wanted));
+    return filters;
+  }
+
+  private async builtIn(policies: Route["policies"]): Promise<{ kind: unknown; wanted: Wanted }[]> {
     const found: { definition: FilterDefinition; options: unknown }[] = [];
     for (const [name, options] of Object.entries(policies)) {
       found.push({ definition: (await this.registry[name]!()).default, options });
     }
-    found.sort(
-      (a, b) =>
-        phases.indexOf(a.definition.phase) - phases.indexOf(b.definition.phase) ||
-        a.definition.order - b.definition.order,
-    );
-    const filters: Filter[] = [];
-    // One after the other: when one cannot be made, all that were made are known and can be closed.
-    for (const { definition, options } of found) filters.push(await this.make(definition, options));
-    return filters;
+    found.sort((a, b) => a.definition.order - b.definition.order);
+    const { direction, name } = this.listener;
+    const context = { ...this.engine.thread, direction, listener: name };
+    return found.map(({ definition, options }) => {
+      const make = async () => definition.create(options, context);
+      return { kind: definition, wanted: { phase: definition.phase, key: options, make } };
+    });
   }
 
-  private async make(definition: FilterDefinition, options: unknown): Promise<Filter> {
-    const known = this.known.get(definition) ?? new Map<unknown, Filter>();
-    const same = typeof options === "object" ? known.get(options) : undefined;
+  private userFilter(filter: UserFilter): { kind: unknown; wanted: Wanted } {
+    const make = () => {
+      if (this.userFilters === undefined) throw new TypeError("user filters need a place to be made");
+      return this.userFilters.make(filter, this.listener);
+    };
+    return { kind: filter.name, wanted: { phase: filter.phase, key: filter, make } };
+  }
+
+  private async make(kind: unknown, { key, make }: Wanted): Promise<Filter> {
+    const known = this.known.get(kind) ?? new Map<unknown, Filter>();
+    const same = typeof key === "object" ? known.get(key) : undefined;
     if (same !== undefined) return same;
-    const { direction, name } = this.listener;
-    const filter = await definition.create(options, { ...this.engine.thread, direction, listener: name });
+    const filter = await make();
     this.made.push(filter);
-    this.known.set(definition, known.set(options, filter));
+    this.known.set(kind, known.set(key, filter));
     return filter;
   }
 }

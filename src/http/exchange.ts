@@ -14,6 +14,7 @@ import type { Client } from "./client.ts";
 import { Connect } from "./connect.ts";
 import type { Waiting } from "./deadlines.ts";
 import { HeadFields } from "./fields.ts";
+import { FilterFault } from "./filter-fault.ts";
 import { Forward } from "./forward.ts";
 import { judgeHop } from "./hops.ts";
 import { routeFor } from "./match.ts";
@@ -235,7 +236,7 @@ export class HttpExchange extends HeadFields implements Exchange {
   }
 
   filterFailed(error: unknown): void {
-    this.reportFilter(error);
+    if (!(error instanceof FilterFault)) this.reportFilter(error);
     this.fail("filter_failed", error instanceof Error ? error.message : String(error));
   }
 

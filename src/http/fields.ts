@@ -31,6 +31,17 @@ export class HeadFields implements Fields {
     return this.list !== undefined;
   }
 
+  /** @internal the edits so far: with their number, what `revert` goes back to */
+  get edits(): readonly Field[] | undefined {
+    return this.list;
+  }
+
+  /** @internal undoes edits: all but the first `count` of a list that `edits` gave */
+  revert(edits: readonly Field[] | undefined, count: number): void {
+    // An edit either adds to the list or replaces it whole.
+    this.list = edits?.slice(0, count);
+  }
+
   header(name: string): string | undefined {
     const wanted = name.toLowerCase();
     if (this.list !== undefined) return valueIn(this.list, wanted);

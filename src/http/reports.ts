@@ -22,6 +22,7 @@ export function reportFilter(engine: Engine, x: HttpExchange, error: unknown): v
     listener: x.listener,
     route: x.route,
     id: x.id,
+    fault: "threw",
     error: error instanceof Error ? error.message : String(error),
   });
 }

@@ -1,5 +1,5 @@
 /** The traffic engine inside the test's own process, with one listener, and a record of all it reports. */
-import type { Config, Listener, Match, Route, RouteAction } from "../../src/config/schema.ts";
+import type { Config, Listener, Match, Route, RouteAction, UserFilter } from "../../src/config/schema.ts";
 import type { Field, FilterDefinition, Thread } from "../../src/contracts.ts";
 import type { FilterRegistry } from "../../src/http/compile.ts";
 import { Traffic } from "../../src/traffic.ts";
@@ -82,6 +82,7 @@ export interface RouteOptions {
   maxBodyBytes?: number;
   timeouts?: Partial<typeof defaultTimeouts>;
   policies?: Record<string, unknown>;
+  filters?: readonly UserFilter[];
 }
 
 function routeOf(given: RouteOptions): Route {
@@ -93,6 +94,7 @@ function routeOf(given: RouteOptions): Route {
     maxBodyBytes: given.maxBodyBytes ?? 0,
     upgrade: true,
     policies: given.policies ?? {},
+    filters: given.filters ?? [],
   };
 }
 
@@ -105,7 +107,8 @@ export interface ListenerOptions extends Partial<Omit<Listener, "routes" | "time
 
 /** A listener on loopback; policies and limits of the listener hold for routes that have none of their own. */
 export function listenerOf(given: ListenerOptions): Listener {
-  const { port = 0, routes, timeouts, policies = {}, maxBodyBytes = 0, direction = "inbound", name = "web" } = given;
+  const { port = 0, routes, timeouts, maxBodyBytes = 0, direction = "inbound", name = "web" } = given;
+  const { policies = {}, filters = [] } = given;
   const list: readonly RouteOptions[] = "kind" in routes ? [{ action: routes }] : routes;
   return {
     name,
@@ -117,7 +120,8 @@ export function listenerOf(given: ListenerOptions): Listener {
     maxBodyBytes,
     upgrade: true,
     policies,
-    routes: list.map((route) => routeOf({ policies, maxBodyBytes, ...(timeouts && { timeouts }), ...route })),
+    filters,
+    routes: list.map((route) => routeOf({ policies, filters, maxBodyBytes, ...(timeouts && { timeouts }), ...route })),
   };
 }
 

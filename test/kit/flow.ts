@@ -94,6 +94,7 @@ function listenerOf(wish: ListenerWish): Listener {
     maxBodyBytes: wish.maxBodyBytes ?? 0,
     upgrade: wish.upgrade ?? true,
     policies: wish.policies ?? {},
+    filters: [],
   };
   return {
     name,
@@ -143,6 +144,7 @@ function routeOf(wish: RouteWish, timeouts: ListenerTimeouts): Route {
     maxBodyBytes: wish.maxBodyBytes ?? 0,
     upgrade: wish.upgrade ?? true,
     policies: wish.policies ?? {},
+    filters: [],
   };
 }
 

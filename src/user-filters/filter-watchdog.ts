@@ -1,0 +1,32 @@
+/** The watchdog, loaded when the first filter is. */
+import type { FilterWatch } from "../config/load.ts";
+import type { Watchdog, WatchdogOptions } from "./watchdog.ts";
+import type { WatchedVersion } from "./watchdog-messages.ts";
+
+export class FilterWatchdog implements FilterWatch {
+  private readonly options: WatchdogOptions;
+  private watchdog: Watchdog | undefined;
+  private isStopped = false;
+
+  constructor(options: WatchdogOptions) {
+    this.options = options;
+  }
+
+  async start(stateFolders: readonly string[]): Promise<void> {
+    if (this.watchdog === undefined) {
+      const { Watchdog } = await import("./watchdog.ts");
+      this.watchdog ??= new Watchdog(this.options);
+    }
+    if (this.isStopped) return;
+    await this.watchdog.start(stateFolders);
+  }
+
+  tellVersion(version: WatchedVersion): void {
+    this.watchdog?.tellVersion(version);
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.watchdog?.stop();
+  }
+}
