@@ -70,8 +70,9 @@ function resolved(from: string, specifier: string): string {
   return specifier.startsWith(".") ? normalize(join(dirname(from), specifier)) : specifier;
 }
 
-/** Reads one file as the rules see it. */
-export function sourceFile(path: string, text: string): SourceFile {
+/** Reads one file as the rules see it. A macro is a function like others: it must not run here. */
+export function sourceFile(path: string, source: string): SourceFile {
+  const text = source.replace(/ with \{ type: "macro" \}/g, "");
   const imports = transpiler.scanImports(text).map(({ path: specifier, kind }) => ({
     path: resolved(path, specifier),
     atTop: kind === "import-statement",
