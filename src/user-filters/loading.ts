@@ -105,7 +105,7 @@ function notCompiled(troubles: readonly BundleTrouble[]): Version {
   });
   const isImport = first.every(({ message }) => message.startsWith("Could not resolve"));
   const remedy = isImport
-    ? "name a file that is there, install the package beside the filter, or import outrigger, outrigger/zod, node:… or bun:…"
+    ? "name a file that is there, install the package beside the filter (and start again), or import outrigger, outrigger/zod, node:… or bun:…"
     : "mend the file";
   return { problem: `the filter does not compile: ${list.join(", and ")}`, remedy };
 }

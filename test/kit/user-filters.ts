@@ -58,6 +58,10 @@ export class FilterFolder {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+
+  [Symbol.dispose](): void {
+    this.remove();
+  }
 }
 
 /** An engine that forwards to an upstream through these filters. */
