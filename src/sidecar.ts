@@ -6,6 +6,7 @@
  */
 import { dirname } from "node:path";
 import { HealthListener, type HealthSource } from "./admin/health.ts";
+import { filtersOf } from "./config/filters-of.ts";
 import { type FirstLoad, firstLoad } from "./config/first-load.ts";
 import { saveLastGood } from "./config/last-good.ts";
 import { type Loaded, loadConfig } from "./config/load.ts";
@@ -221,6 +222,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     for (const kind of Object.values(dropIns)) {
       for (const dropIn of kind.values()) if (dropIn !== undefined) this.telemetry.declare(dropIn);
     }
+    for (const filter of filtersOf(config)) this.telemetry.declare(filter);
     await applyConfig(this.parts, config);
     this.leaving.config = config;
   }
@@ -270,6 +272,7 @@ class RunningSidecar implements Sidecar, HealthSource {
       records: this.records,
       writeLine: this.telemetry.writeLine,
       onFailure: () => this.failed(),
+      watchFilters: (memory) => this.watchdog.watch(memory),
       ...(spawnWorker && { spawn: spawnWorker }),
     });
   }

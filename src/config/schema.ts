@@ -2,7 +2,7 @@
  * What a configuration is: the type every part reads, with defaults filled in, durations in milliseconds,
  * sizes in bytes, files as absolute paths and references replaced.
  */
-import type { Direction, Field, Phase } from "../contracts.ts";
+import type { Direction, EventDeclaration, Field, MetricDeclaration, Phase } from "../contracts.ts";
 import type { ClientTlsFiles } from "../net/client-tls.ts";
 import type { ServerTlsFiles } from "../net/server-tls.ts";
 import type { Address, Upstream } from "./address.ts";
@@ -81,6 +81,9 @@ export interface LoadedFilter {
   readonly doc: string;
   /** This version made its thread stand still before, and is not run again. */
   readonly isBlamed: boolean;
+  /** What it may say and count. */
+  readonly events?: Record<string, EventDeclaration>;
+  readonly metrics?: Record<string, MetricDeclaration>;
 }
 
 /** One entry of `filters:`. */

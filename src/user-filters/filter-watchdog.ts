@@ -7,6 +7,8 @@ export class FilterWatchdog implements FilterWatch {
   private readonly options: WatchdogOptions;
   private watchdog: Watchdog | undefined;
   private isStopped = false;
+  /** Pulses of other threads, until there is a watchdog to look at them. */
+  private readonly others: SharedArrayBuffer[] = [];
 
   constructor(options: WatchdogOptions) {
     this.options = options;
@@ -16,9 +18,16 @@ export class FilterWatchdog implements FilterWatch {
     if (this.watchdog === undefined) {
       const { Watchdog } = await import("./watchdog.ts");
       this.watchdog ??= new Watchdog(this.options);
+      for (const memory of this.others.splice(0)) this.watchdog.watch(memory);
     }
     if (this.isStopped) return;
     await this.watchdog.start(stateFolders);
+  }
+
+  /** Another thread that may run filters, by its pulse. */
+  watch(memory: SharedArrayBuffer): void {
+    if (this.watchdog === undefined) this.others.push(memory);
+    else this.watchdog.watch(memory);
   }
 
   tellVersion(version: WatchedVersion): void {

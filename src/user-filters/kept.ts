@@ -4,9 +4,10 @@
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { filtersOf } from "../config/filters-of.ts";
 import { isMap } from "../config/raw.ts";
 import { fileTrouble } from "../config/reading.ts";
-import type { Config, UserFilter } from "../config/schema.ts";
+import type { Config } from "../config/schema.ts";
 import type { Bundle } from "./bundle.ts";
 import { bundleName } from "./modules.ts";
 
@@ -18,13 +19,6 @@ interface KeptVersion {
   /** Absolute path of the TypeScript file. */
   readonly source: string;
   readonly hash: string;
-}
-
-/** All filters of a configuration, each version once. */
-export function filtersOf({ inbound, outbound }: Config): UserFilter[] {
-  const parts = [...inbound, ...outbound].flatMap((listener) => [listener, ...listener.routes]);
-  const filters = parts.flatMap((part) => part.filters);
-  return [...new Map(filters.map((filter) => [`${filter.source} ${filter.hash}`, filter])).values()];
 }
 
 /** Keeps the versions that a configuration uses, and removes all others. Resolves to why not, as the end of a sentence. */

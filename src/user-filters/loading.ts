@@ -144,7 +144,9 @@ function readEntry(
   if ("findings" in parsed) return parsed;
   const { phase, directions, name = common.name } = definition;
   const filter = { ...common, name, phase, directions, options: parsed.options, doc: docOf(definition, parsed.value) };
-  return { filter: { ...filter, isBlamed: false }, findings: [] };
+  const { events, metrics } = definition;
+  const declares = { ...(events && { events }), ...(metrics && { metrics }) };
+  return { filter: { ...filter, ...declares, isBlamed: false }, findings: [] };
 }
 
 /** The options as they go to every thread, and as the filter's schema made them. */

@@ -14,18 +14,30 @@ const cellCount = 4;
 
 const beatMs = 100;
 
+/** Memory for the pulse of one thread. */
+export function allocateFilterPulse(): SharedArrayBuffer {
+  return new SharedArrayBuffer(cellCount * Int32Array.BYTES_PER_ELEMENT);
+}
+
 /** One per thread: the thread is what stands still. */
 class Pulse {
-  readonly memory = new SharedArrayBuffer(cellCount * Int32Array.BYTES_PER_ELEMENT);
-  readonly cells = new Int32Array(this.memory);
+  memory = allocateFilterPulse();
+  cells = new Int32Array(this.memory);
   /** Called when the thread turns again after a version made it stand still. */
   stalled: (version: number) => void = () => {};
   private awaited = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
 
-  /** From now on it shows that this thread turns. */
+  /** Uses memory that another thread looks at. Before any filter is made. */
+  attach(memory: SharedArrayBuffer): void {
+    this.memory = memory;
+    this.cells = new Int32Array(memory);
+  }
+
+  /** From now on it shows that this thread turns; a thread that never showed it is not watched. */
   start(): void {
     if (this.timer !== undefined) return;
+    this.beat();
     this.timer = setInterval(() => this.beat(), beatMs);
     this.timer.unref();
   }

@@ -1,4 +1,6 @@
 /** The user's filters of one thread: makes them for listeners, remembers which were stopped, forgets old versions. */
+
+import { filtersOf } from "../config/filters-of.ts";
 import type { Config, Listener, UserFilter } from "../config/schema.ts";
 import type { Exchange, Filter } from "../contracts.ts";
 import { UserError } from "../errors.ts";
@@ -10,7 +12,6 @@ import type { Hooks } from "./author.ts";
 import { BodyGuard } from "./body-guard.ts";
 import { soundFilter } from "./definition.ts";
 import { AttemptGuard, DoneGuard, Guard, HeadGuard, type Subject } from "./guard.ts";
-import { filtersOf } from "./kept.ts";
 import { keepFilterCode, loadCounts, loadFilterCode } from "./modules.ts";
 import { pulse } from "./pulse.ts";
 import { Standing } from "./standing.ts";
@@ -41,6 +42,7 @@ export class UserFilters {
   constructor(engine: Engine) {
     this.engine = engine;
     this.wheel = new TimerWheel(engine.thread.clock, budgetTickMs);
+    pulse.start();
     pulse.stalled = (version) => this.stopStalled(version);
   }
 

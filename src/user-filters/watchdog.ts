@@ -24,6 +24,7 @@ export class Watchdog {
   private readonly options: WatchdogOptions;
   private worker: Worker | undefined;
   private started: Promise<void> | undefined;
+  private readonly threads: SharedArrayBuffer[] = [];
 
   constructor(options: WatchdogOptions) {
     this.options = options;
@@ -35,8 +36,9 @@ export class Watchdog {
     return this.started;
   }
 
-  /** Another thread that runs filters: `pulse.memory` of it. */
+  /** Another thread that runs filters, by the memory of its pulse. */
   watch(memory: SharedArrayBuffer): void {
+    this.threads.push(memory);
     this.tell({ type: "watch", memory });
   }
 
@@ -65,7 +67,7 @@ export class Watchdog {
     worker.onerror = () => resolve();
     pulse.start();
     this.tell({ type: "start", stateFolders, stalledMs, endMs, ...this.options });
-    this.watch(pulse.memory);
+    for (const memory of [pulse.memory, ...this.threads]) this.tell({ type: "watch", memory });
     return promise;
   }
 }

@@ -12,15 +12,21 @@ let thread: WatchedThread;
 beforeEach(() => {
   const memory = new SharedArrayBuffer(16);
   cells = new Int32Array(memory);
+  cells[cell.beat] = 1;
   thread = new WatchedThread(memory);
 });
 
 test("a thread that turns is fine, whatever code it is in", () => {
-  for (let beat = 1; beat < 5; beat++) {
+  for (let beat = 2; beat < 5; beat++) {
     cells[cell.beat] = beat;
     cells[cell.current] = 3;
     expect(thread.look()).toBeUndefined();
   }
+});
+
+test("one that has not begun to show that it turns is not watched", () => {
+  cells[cell.beat] = 0;
+  expect([thread.look(), thread.look()]).toEqual([undefined, undefined]);
 });
 
 test("one that stands still is counted, with the version it is in, else the one it awaits", () => {
@@ -34,11 +40,11 @@ test("and is told of the version that was blamed when it turns again, once", () 
   cells[cell.current] = 3;
   thread.look();
   thread.blamed = 3;
-  cells[cell.beat] = 1;
+  cells[cell.beat] = 2;
   expect(thread.look()).toBeUndefined();
   expect(cells[cell.stalled]).toBe(3);
   cells[cell.stalled] = 0;
-  cells[cell.beat] = 2;
+  cells[cell.beat] = 3;
   thread.look();
   expect([cells[cell.stalled], thread.blamed]).toEqual([0, 0]);
 });

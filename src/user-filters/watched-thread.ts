@@ -20,10 +20,10 @@ export class WatchedThread {
     this.beat = this.cells[cell.beat]!;
   }
 
-  /** Looks once more; undefined while it turns. */
+  /** Looks once more; undefined while it turns, or has not shown yet that it does. */
   look(): Stall | undefined {
     const beat = Atomics.load(this.cells, cell.beat);
-    if (beat !== this.beat) {
+    if (beat !== this.beat || beat === 0) {
       this.turned(beat);
       return undefined;
     }

@@ -6,6 +6,7 @@
  *        <--answers-- <--series-- <--doorbell of its rings--
  */
 import { systemClock } from "../clock.ts";
+import { filtersOf } from "../config/filters-of.ts";
 import type { Emit, Thread } from "../contracts.ts";
 import type { FilterRegistry } from "../http/compile.ts";
 import { listenerKey } from "../listening.ts";
@@ -14,6 +15,7 @@ import { RecordRing } from "../logs/record-ring.ts";
 import { Listener } from "../net/listen.ts";
 import { surviveUnexpected } from "../telemetry/unexpected.ts";
 import { type Prepared, Traffic, type TrafficWorkerOptions } from "../traffic.ts";
+import { pulse as filterPulse } from "../user-filters/pulse.ts";
 import type { Request, StartMessage, ToMain, ToWorker } from "./messages.ts";
 import { Pulse } from "./pulse.ts";
 import { refusalOf } from "./refusal.ts";
@@ -46,6 +48,7 @@ export class Carrier {
     this.tell = tell;
     this.doorbell = new Doorbell(() => tell({ type: "rings" }));
     this.pulse = new Pulse(memory.pulse);
+    filterPulse.attach(memory.filters);
     this.records = new RecordRing(memory.records);
     this.telemetry = new WorkerTelemetry({
       clock: systemClock,
@@ -136,6 +139,7 @@ export class Carrier {
     this.prepared = undefined;
     if (request.type === "prepare") {
       this.ports = request.ports;
+      for (const filter of filtersOf(request.config)) this.telemetry.declare(filter);
       this.prepared = await this.traffic.prepare(request.config);
     } else prepared?.[request.type]();
     return 0;

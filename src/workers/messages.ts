@@ -12,6 +12,8 @@ export interface SharedMemory {
   readonly resident: SharedArrayBuffer;
   /** `Pulse`. */
   readonly pulse: SharedArrayBuffer;
+  /** The pulse of user-filters/pulse.ts. */
+  readonly filters: SharedArrayBuffer;
   /** `RecordRing` of lines for the own log. */
   readonly lines: SharedArrayBuffer;
   /** `RecordRing` of access records. */

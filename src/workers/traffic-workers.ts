@@ -40,6 +40,8 @@ export interface TrafficWorkersOptions {
   writeLine(line: string): void;
   /** A thread has ended unexpectedly; its listeners are gone. Called for the first one only. */
   onFailure(): void;
+  /** Told of the pulse of each thread that may run users' filters. */
+  watchFilters?(memory: SharedArrayBuffer): void;
   /** Default: the thread with the built-in filters. */
   readonly spawn?: SpawnWorker;
   /** Resident bytes now. */
@@ -91,7 +93,10 @@ export class TrafficWorkers implements TrafficPart {
       return new WorkerThread({ number, limits, log, shared, spawn, ...told });
     });
     this.pulses = this.workers.map(({ memory }) => new PulseReader(memory.pulse, thread.clock));
-    for (const { records } of this.workers) options.records.collectFrom(records);
+    for (const { records, memory } of this.workers) {
+      options.records.collectFrom(records);
+      options.watchFilters?.(memory.filters);
+    }
     this.housekeeping = setInterval(() => this.keepHouse(), housekeepingMs);
     this.countThreads();
   }

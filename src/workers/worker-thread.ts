@@ -8,6 +8,7 @@
 import { ConnectionLimit } from "../http/connection-limit.ts";
 import { RecordRing } from "../logs/record-ring.ts";
 import { MetricsMirror, totalOf } from "../metrics.ts";
+import { allocateFilterPulse } from "../user-filters/pulse.ts";
 import type { LogManner, Request, SharedMemory, ToMain, ToWorker, WorkerLimits } from "./messages.ts";
 import { allocatePulse } from "./pulse.ts";
 import { errorOf, lastWords } from "./refusal.ts";
@@ -67,7 +68,8 @@ export class WorkerThread {
     this.options = options;
     this.records = new RecordRing(RecordRing.allocate(recordBytes));
     this.lines = new RecordRing(RecordRing.allocate(lineBytes));
-    this.memory = { ...shared, pulse: allocatePulse(), records: this.records.memory, lines: this.lines.memory };
+    const own = { pulse: allocatePulse(), filters: allocateFilterPulse() };
+    this.memory = { ...shared, ...own, records: this.records.memory, lines: this.lines.memory };
     this.worker = spawn();
     this.worker.onmessage = ({ data }: MessageEvent<ToMain>) => this.hear(data);
     this.worker.onerror = ({ message }) => this.fail(lastWords(message));

@@ -125,6 +125,26 @@ describe("a filter that is edited", () => {
   });
 });
 
+test("a filter runs in every thread that carries traffic, changes in all of them, and is named when one stands still", async () => {
+  pod = new Pod();
+  const counting = (text: string) =>
+    filter(`metrics: { outrigger_seen_total: { kind: "counter", doc: "Requests seen." } },
+      create(_, { metrics }) {
+        const seen = metrics.counter("outrigger_seen_total");
+        return { request(x) { if (x.path === "/loop") for (;;) {} seen.add(1); return { status: 200, body: "${text}" }; } };
+      }`);
+  pod.file("f.ts", counting("one"));
+  const sidecar = await start(`concurrency: 2\n${config("./f.ts")}`);
+  for (let i = 0; i < 20; i++) expect((await ask(sidecar)).text).toBe("one");
+  expect(await sidecar.metric("outrigger_seen_total")).toBe(20);
+  pod.file("f.ts", counting("two"));
+  await sidecar.event("config_applied");
+  for (let i = 0; i < 20; i++) expect((await ask(sidecar)).text).toBe("two");
+  ask(sidecar, "/loop").catch(() => undefined);
+  expect(await sidecar.event("filter_stalled")).toMatchObject({ filter: "f" });
+  expect(await sidecar.exited).toBe(70);
+}, 60_000);
+
 test("a container that starts again with a wrong file runs the version it kept", async () => {
   pod = new Pod();
   pod.file("f.ts", saying("good"));
