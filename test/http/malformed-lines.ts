@@ -53,7 +53,6 @@ export const versions = rows(505, "bad_version", {
     "version ",
     "",
   ),
-  "the preface of HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
   "1.2 with chunked": `POST / HTTP/1.2\r\n${host}${chunked}\r\n0\r\n\r\n`,
 });
 
