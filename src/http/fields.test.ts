@@ -69,6 +69,22 @@ describe("after an edit", () => {
     expect(fields.fieldText()).toBe("Host: a\r\nEmpty: \r\nB: \xa0\xe9\xa0\r\nNEW: 4\r\n");
   });
 
+  test("are undone up to where they were, whatever came after", () => {
+    for (const first of [[], ["a"], ["a", "host"]])
+      for (const then of [[], ["b"], ["x"], ["b", "x"], ["host"]]) {
+        const fields = fieldsOf();
+        for (const name of first) fields.setHeader(name, "1");
+        const wanted = fields.headers();
+        const { edits } = fields;
+        const count = edits?.length ?? 0;
+        for (const name of then) fields.setHeader(name, "2");
+        fields.revert(edits, count);
+        expect(fields.headers()).toEqual(wanted);
+        fields.appendHeader("last", "3");
+        expect(fields.headers()).toEqual([...wanted, ["last", "3"]]);
+      }
+  });
+
   test("removing what is not there changes nothing", () => {
     const fields = fieldsOf();
     fields.removeHeader("nothing");

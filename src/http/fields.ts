@@ -33,13 +33,15 @@ export class HeadFields implements Fields {
 
   /** @internal the edits so far: with their number, what `revert` goes back to */
   get edits(): readonly Field[] | undefined {
-    return this.list;
+    return this.list ?? this.added;
   }
 
-  /** @internal undoes edits: all but the first `count` of a list that `edits` gave */
+  /** @internal undoes edits: all but the first `count` of what `edits` gave */
   revert(edits: readonly Field[] | undefined, count: number): void {
-    // An edit either adds to the list or replaces it whole.
-    this.list = edits?.slice(0, count);
+    // An edit adds to what is there or replaces the list whole; the lines added before there was a list stay as they were.
+    const onlyAdded = edits === undefined || edits === this.added;
+    this.list = onlyAdded ? undefined : edits.slice(0, count);
+    if (onlyAdded) this.added = edits?.slice(0, count);
   }
 
   header(name: string): string | undefined {
