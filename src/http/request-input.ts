@@ -47,9 +47,9 @@ export class RequestInput {
     return this.reader.trailers;
   }
 
-  /** A TLS record begins here: a handshake, which no request line can look like (RFC 8446 section 5.1). */
+  /** A record of TLS's handshake begins so, and no request (RFC 8446 section 5.1). One byte decides, however it is cut. */
   get looksLikeTls(): boolean {
-    return this.bytes !== null && this.bytes[0] === 0x16 && this.bytes[1] === 3;
+    return this.bytes !== null && this.bytes[0] === 0x16;
   }
 
   /** Appends. False when that cannot change the verdict on a head, because no line ended: no need to scan it again. */
