@@ -3,8 +3,9 @@
  * or removes what came. Most filters only add, and a list costs as much as the rest of an exchange.
  */
 import type { Field, Fields } from "../contracts.ts";
+import { fieldLines, findField, isCut, keptFields } from "./field-lines.ts";
 import { isAll, isAuthority, TOKEN, trimmed, VALUE } from "./grammar.ts";
-import { fieldLines, findField, type Head, isCut, keptFields } from "./head.ts";
+import type { Head } from "./head.ts";
 
 /** Fields whose meaning is this hop's framing or connection: the engine's alone. */
 const engineOnly = /^(?:content-length|transfer-encoding|connection|keep-alive|proxy-connection|te|trailer|upgrade)$/i;

@@ -82,3 +82,34 @@ export function isTwin(bytes: Uint8Array, start: number, name: string): boolean 
   }
   return true;
 }
+
+const SP = 32;
+const TAB = 9;
+const DEL = 127;
+/** Fifteen digits are still an exact number. */
+const mostDigits = 15;
+
+/** The first position from `from` on that is not a character of a value (`VALUE` in the grammar); compared, as that is faster than the table. */
+export function valueEnd(bytes: Uint8Array, from: number, limit: number): number {
+  for (let position = from; position < limit; position++) {
+    const byte = bytes[position]!;
+    if (byte < SP ? byte !== TAB : byte === DEL) return position;
+  }
+  return limit;
+}
+
+/** The number that stands between `from` and `to`, white space around it allowed; -1 when it is not one. */
+export function decimal(bytes: Uint8Array, from: number, to: number): number {
+  let start = from;
+  let end = to;
+  while (start < end && (bytes[start] === SP || bytes[start] === TAB)) start++;
+  while (end > start && (bytes[end - 1] === SP || bytes[end - 1] === TAB)) end--;
+  if (start === end || end - start > mostDigits) return -1;
+  let value = 0;
+  for (let i = start; i < end; i++) {
+    const digit = bytes[i]! - 48;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { malformed } from "../../test/http/malformed.ts";
 import { goodRequest, mutated } from "../../test/http/messages.ts";
 import { seeded, seedOf } from "../../test/kit/random.ts";
-import { fieldLines, findField, type HeadLimits, isCut, keptFields, orderedCuts, Refusal } from "./head.ts";
+import { fieldLines, findField, isCut, keptFields, orderedCuts } from "./field-lines.ts";
+import { type HeadLimits, Refusal } from "./head.ts";
 import { RequestHead, readRequestHead } from "./request-head.ts";
 import { readResponseHead } from "./response-head.ts";
 

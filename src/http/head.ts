@@ -10,7 +10,8 @@
  */
 import type { FailureCode } from "../errors.ts";
 import { latin1Slice } from "../net/latin1.ts";
-import { isName, kinds, TOKEN, trimmed } from "./grammar.ts";
+import { fieldLines, orderedCuts } from "./field-lines.ts";
+import { decimal, isName, kinds, TOKEN, trimmed, valueEnd } from "./grammar.ts";
 
 /** A head that is not accepted, and why. */
 export class Refusal {
@@ -35,10 +36,6 @@ const LF = 10;
 const SP = 32;
 const TAB = 9;
 const COLON = 58;
-const DEL = 127;
-
-/** Fifteen digits are still an exact number. */
-const mostDigits = 15;
 
 /** Elements that all `Connection` lines together may have: each is compared with each field. */
 const mostNominations = 200;
@@ -282,94 +279,6 @@ export abstract class Head {
     }
     this.cuts = orderedCuts(this.cuts);
   }
-}
-
-/** The first position from `from` on that is not a character of a value (`VALUE` in the grammar); compared, as that is faster than the table. */
-function valueEnd(bytes: Uint8Array, from: number, limit: number): number {
-  for (let position = from; position < limit; position++) {
-    const byte = bytes[position]!;
-    if (byte < SP ? byte !== TAB : byte === DEL) return position;
-  }
-  return limit;
-}
-
-/** The number that stands between `from` and `to`, white space around it allowed; -1 when it is not one. */
-function decimal(bytes: Uint8Array, from: number, to: number): number {
-  let start = from;
-  let end = to;
-  while (start < end && (bytes[start] === SP || bytes[start] === TAB)) start++;
-  while (end > start && (bytes[end - 1] === SP || bytes[end - 1] === TAB)) end--;
-  if (start === end || end - start > mostDigits) return -1;
-  let value = 0;
-  for (let i = start; i < end; i++) {
-    const digit = bytes[i]! - 48;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value;
-}
-
-/** Cuts in order and without overlaps, as `keptFields` needs them. */
-export function orderedCuts(cuts: number[] | null): number[] | null {
-  if (cuts === null) return null;
-  const ends = new Map<number, number>();
-  for (let i = 0; i < cuts.length; i += 2) ends.set(cuts[i]!, cuts[i + 1]!);
-  return [...ends].sort((a, b) => a[0] - b[0]).flat();
-}
-
-/** The field lines that go on, each with its CRLF. */
-export function keptFields(head: Head): string {
-  const { text, cuts, fieldsStart, fieldsEnd } = head;
-  if (cuts === null) return text.slice(fieldsStart, fieldsEnd);
-  let kept = "";
-  let position = fieldsStart;
-  for (let i = 0; i < cuts.length; i += 2) {
-    if (cuts[i]! > position) kept += text.slice(position, cuts[i]!);
-    position = cuts[i + 1]!;
-  }
-  return position < fieldsEnd ? kept + text.slice(position, fieldsEnd) : kept;
-}
-
-export interface FieldLine {
-  readonly start: number;
-  readonly nameEnd: number;
-  /** After the CRLF. */
-  readonly end: number;
-}
-
-/** Every field line of a scanned head. */
-export function* fieldLines(head: Head): Generator<FieldLine> {
-  let start = head.fieldsStart;
-  while (start < head.fieldsEnd) {
-    const end = head.text.indexOf("\r\n", start) + 2;
-    yield { start, nameEnd: head.text.indexOf(":", start), end };
-    start = end;
-  }
-}
-
-/** True for a line that is not sent on. */
-export function isCut(head: Head, start: number): boolean {
-  const { cuts } = head;
-  if (cuts === null) return false;
-  for (let i = 0; i < cuts.length; i += 2) if (cuts[i] === start) return true;
-  return false;
-}
-
-/** The value of the first field of that lower-case name, joined with further ones (RFC 9110 section 5.3). */
-export function findField(head: Head, name: string): string | undefined {
-  const { lower, text, fieldsEnd } = head;
-  const wanted = `\r\n${name}:`; // no value has a line end in it, so this is the beginning of a line
-  let found: string | undefined;
-  let before = lower.indexOf(wanted, head.fieldsStart - 2);
-  while (before !== -1 && before < fieldsEnd) {
-    const end = text.indexOf("\r\n", before + 2);
-    if (!isCut(head, before + 2)) {
-      const value = trimmed(text.slice(before + wanted.length, end));
-      found = found === undefined ? value : `${found}, ${value}`;
-    }
-    before = lower.indexOf(wanted, end);
-  }
-  return found;
 }
 
 /** A scanner of one kind of head, new for every look. */

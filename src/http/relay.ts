@@ -1,7 +1,7 @@
 /** How an answer is framed towards the client, and the head that says so (RFC 9112 section 6). */
 import type { BodyForm } from "./body.ts";
 import type { HttpExchange } from "./exchange.ts";
-import { keptFields } from "./head.ts";
+import { keptFields } from "./field-lines.ts";
 import { connectionLine } from "./respond.ts";
 import { ResponseFields } from "./response-fields.ts";
 import type { ResponseHead } from "./response-head.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { keptFields, type Refusal } from "./head.ts";
+import { keptFields } from "./field-lines.ts";
+import type { Refusal } from "./head.ts";
 import { type RequestHead, readRequestHead } from "./request-head.ts";
 
 const limits = { headBytes: 65_536, headFields: 200 };

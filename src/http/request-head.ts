@@ -1,8 +1,9 @@
 /** The head of a request: request line, Host, and what a client claims about itself. */
 import type { FailureCode } from "../errors.ts";
 import { latin1Slice } from "../net/latin1.ts";
+import { orderedCuts } from "./field-lines.ts";
 import { isAuthority, isName, isTwin, kinds, knownAuthority, TARGET, TOKEN } from "./grammar.ts";
-import { Head, type HeadLimits, orderedCuts, Refusal, readHead } from "./head.ts";
+import { Head, type HeadLimits, Refusal, readHead } from "./head.ts";
 
 const SP = 32;
 const SLASH = 47;

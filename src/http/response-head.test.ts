@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { keptFields, Refusal } from "./head.ts";
+import { keptFields } from "./field-lines.ts";
+import { Refusal } from "./head.ts";
 import { type ResponseHead, readResponseHead } from "./response-head.ts";
 
 const limits = { headBytes: 65_536, headFields: 200 };

@@ -11,15 +11,14 @@ import type { Connection, ConnectionOwner } from "../net/connection.ts";
 import { ConnectionPeer } from "../net/peer.ts";
 import { Timed } from "../net/wheel.ts";
 import { endChunks } from "./body.ts";
-import { runDone } from "./chain.ts";
 import type { Client } from "./client.ts";
-import { firstDelay, nextDelay, overdue } from "./deadlines.ts";
+import { begin, bodyFault, conclude, keepTime, loseClient } from "./course.ts";
+import { firstDelay } from "./deadlines.ts";
 import type { Engine } from "./engine.ts";
-import { HttpExchange } from "./exchange.ts";
+import type { HttpExchange } from "./exchange.ts";
 import { Refusal } from "./head.ts";
 import { Lingering } from "./lingering.ts";
 import type { ListenerPlan } from "./plan.ts";
-import { countOutcome } from "./reports.ts";
 import { RequestHead } from "./request-head.ts";
 import { RequestInput } from "./request-input.ts";
 import { TunnelledExchange } from "./tunnelled-exchange.ts";
@@ -264,17 +263,13 @@ export class Session extends Timed implements ConnectionOwner, Client {
   // The exchange
 
   private open(head: RequestHead): HttpExchange {
-    const { engine } = this;
     const { plan } = this.holder;
     if (plan !== this.plan) this.follow(plan);
     this.state = "exchanging";
     this.fresh = false;
-    plan.manner.receive(head, this.trusted);
-    const x = new HttpExchange(this, head, this.idFor(head), plan.fallback, engine.thread.clock.now());
-    x.requestDone = this.input.bodyDone;
+    const x = begin(this, head, this.input.bodyDone);
     x.closes = !head.keepsAlive || plan.retired;
     this.x = x;
-    engine.activeExchanges++;
     return x;
   }
 
@@ -283,13 +278,6 @@ export class Session extends Timed implements ConnectionOwner, Client {
     this.plan = plan;
     this.trusted = plan.trusts(this.connection.address);
     this.connectionLines = plan.manner.connectionLines(this.connection.address, this.scheme, "http1");
-  }
-
-  /** Trusted peers may bring an id along, so that one request has one id in the whole chain. */
-  private idFor(head: RequestHead): string {
-    const { requestId } = head;
-    const usable = this.trusted && requestId !== undefined && requestId !== "" && requestId.length <= 128;
-    return usable ? requestId : this.engine.nextId();
   }
 
   startClock(): void {
@@ -345,9 +333,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
 
   /** Ends an exchange whose answer nobody will see. */
   private clientLeft(detail: string): void {
-    const x = this.x!;
-    if (x.status === 0) x.status = 499;
-    x.lose("client_closed", detail);
+    loseClient(this.x!, detail);
     this.breakOff();
   }
 
@@ -360,17 +346,12 @@ export class Session extends Timed implements ConnectionOwner, Client {
 
   finish(): void {
     const x = this.x!;
-    const { engine, input } = this;
+    const { input } = this;
     const drops = !input.bodyDone && this.dropsRest;
     const unread = !input.bodyDone && !drops;
     this.x = null;
-    x.forward = null;
     if (!drops) input.endBody();
-    x.stage = "done";
-    x.durationMs = engine.thread.clock.now() - x.startedAt;
-    engine.activeExchanges--;
-    countOutcome(x);
-    if (x.plan.chain.done.length > 0) runDone(x);
+    conclude(x);
     if (this.state === "closed") return;
     if (x.closes || unread || (this.connection.ended && input.empty)) this.linger();
     else if (drops) this.dropRest();
@@ -428,7 +409,7 @@ export class Session extends Timed implements ConnectionOwner, Client {
   }
 
   override onDeadline(now: number): void {
-    if (this.x !== null) this.onExchangeDeadline(this.x, now);
+    if (this.x !== null) keepTime(this, this.x, now, now - this.lastActivity);
     else if (this.headStarted) this.refuseLate();
     else if (this.state === "reading") this.closeIdle();
     else if (this.state === "dropping") this.linger();
@@ -447,18 +428,4 @@ export class Session extends Timed implements ConnectionOwner, Client {
     if (head instanceof Refusal) this.refuse(head.code, head.detail);
     else this.refuse("head_timeout", `no complete head within ${this.plan.headTimeout} ms`);
   }
-
-  private onExchangeDeadline(x: HttpExchange, now: number): void {
-    const quietMs = now - this.lastActivity;
-    const over = overdue(x, now, quietMs, x.waitsFor);
-    if (over !== undefined) x.fail(over.code, over.detail);
-    else this.engine.wheel.set(this, nextDelay(x, now, quietMs));
-  }
-}
-
-/** What is wrong with a body so far. Its size comes first: it is what was seen before the framing was lost. */
-function bodyFault(x: HttpExchange, fault: string | undefined): { code: FailureCode; detail: string } | undefined {
-  const most = x.plan.maxBodyBytes;
-  if (most > 0 && x.bytesIn > most) return { code: "body_too_large", detail: `more than ${most} bytes arrived` };
-  return fault === undefined ? undefined : { code: "bad_chunk", detail: fault };
 }

@@ -5,7 +5,8 @@
  */
 import type { FailureCode } from "../errors.ts";
 import { type BodyForm, forbiddenTrailer } from "../http/body.ts";
-import { keptFields, Refusal } from "../http/head.ts";
+import { keptFields } from "../http/field-lines.ts";
+import { Refusal } from "../http/head.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import { reasonOf } from "../http/respond.ts";
 import { ResponseHead } from "../http/response-head.ts";

@@ -1,13 +1,12 @@
 /** One request of an HTTP/2 client, and its answer: what `Session` is for HTTP/1. */
 import type { FailureCode } from "../errors.ts";
 import { forbiddenTrailer } from "../http/body.ts";
-import { runDone } from "../http/chain.ts";
 import type { Client } from "../http/client.ts";
-import { firstDelay, nextDelay, overdue } from "../http/deadlines.ts";
+import { begin, bodyFault, conclude, keepTime, loseClient } from "../http/course.ts";
+import { firstDelay } from "../http/deadlines.ts";
 import type { Engine } from "../http/engine.ts";
-import { HttpExchange } from "../http/exchange.ts";
+import type { HttpExchange } from "../http/exchange.ts";
 import type { ListenerPlan } from "../http/plan.ts";
-import { countOutcome } from "../http/reports.ts";
 import { RequestHead } from "../http/request-head.ts";
 import type { ConnectionPeer } from "../net/peer.ts";
 import { Timed } from "../net/wheel.ts";
@@ -71,12 +70,8 @@ export class ServerStream extends Timed implements Client, StreamUser {
   // The exchange
 
   open(head: RequestHead, ends: boolean): HttpExchange {
-    const { engine, plan } = this;
-    plan.manner.receive(head, this.trusted);
-    const x = new HttpExchange(this, head, this.idFor(head), plan.fallback, engine.thread.clock.now());
-    x.requestDone = ends;
+    const x = begin(this, head, ends);
     this.x = x;
-    engine.activeExchanges++;
     this.session.running.add(this);
     return x;
   }
@@ -84,13 +79,6 @@ export class ServerStream extends Timed implements Client, StreamUser {
   /** A head that cannot be taken: answered and recorded. */
   refuse(code: FailureCode, detail: string): void {
     this.open(new RequestHead(), this.stream.remoteEnded).fail(code, detail);
-  }
-
-  /** Trusted peers may bring an id along, so that one request has one id in the whole chain. */
-  private idFor(head: RequestHead): string {
-    const { requestId } = head;
-    const usable = this.trusted && requestId !== undefined && requestId !== "" && requestId.length <= 128;
-    return usable ? requestId : this.engine.nextId();
   }
 
   startClock(): void {
@@ -107,9 +95,9 @@ export class ServerStream extends Timed implements Client, StreamUser {
     if (x === null) return;
     this.lastActivity = this.engine.wheel.now;
     x.bytesIn += bytes.length;
-    const most = x.plan.maxBodyBytes;
-    if (most > 0 && x.bytesIn > most) {
-      x.fail("body_too_large", `more than ${most} bytes arrived`);
+    const fault = bodyFault(x, undefined);
+    if (fault !== undefined) {
+      x.fail(fault.code, fault.detail);
       return;
     }
     if (bytes.length > 0) {
@@ -205,8 +193,7 @@ export class ServerStream extends Timed implements Client, StreamUser {
     const { x } = this;
     this.engine.wheel.clear(this);
     if (x === null) return;
-    if (x.status === 0) x.status = 499;
-    x.lose("client_closed", detail);
+    loseClient(x, detail);
     this.conclude();
   }
 
@@ -218,33 +205,20 @@ export class ServerStream extends Timed implements Client, StreamUser {
   /** The exchange is over; the stream may still have something to send. */
   private conclude(): void {
     const x = this.x!;
-    const { engine } = this;
     this.x = null;
     this.held = [];
     this.heldLength = 0;
     this.session.running.delete(this);
-    engine.wheel.clear(this);
-    x.forward = null;
-    x.stage = "done";
-    x.durationMs = engine.thread.clock.now() - x.startedAt;
-    engine.activeExchanges--;
-    countOutcome(x);
-    if (x.plan.chain.done.length > 0) runDone(x);
+    this.engine.wheel.clear(this);
+    conclude(x);
   }
 
   // -------------------------------------------------------------------------------------------
   // Time
 
   override onDeadline(now: number): void {
-    const { x } = this;
-    if (x === null) {
-      this.lookAtTaking();
-      return;
-    }
-    const quietMs = now - this.lastActivity;
-    const over = overdue(x, now, quietMs, x.waitsFor);
-    if (over !== undefined) x.fail(over.code, over.detail);
-    else this.engine.wheel.set(this, nextDelay(x, now, quietMs));
+    if (this.x === null) this.lookAtTaking();
+    else keepTime(this, this.x, now, now - this.lastActivity);
   }
 
   private awaitTaking(): void {
