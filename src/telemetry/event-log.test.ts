@@ -135,7 +135,7 @@ describe("a warning that repeats", () => {
 describe("the spine's events", () => {
   test("each name a counter that is declared, whose labels are among the places or fields", () => {
     for (const [name, event] of Object.entries(spineEvents as EventTable)) {
-      expect(name).toMatch(/^[a-z]+(_[a-z]+)*$/);
+      expect(name).toMatch(/^[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*$/);
       if (event.metric !== undefined) {
         expect((spineMetrics as Record<string, { kind: string }>)[event.metric]?.kind).toBe("counter");
       }
