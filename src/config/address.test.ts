@@ -105,6 +105,21 @@ describe("an upstream", () => {
       expect(parseUpstream(text)).toEqual({ value: socket } as unknown as ReturnType<typeof parseUpstream>);
   });
 
+  test("reads h2c, whose port is that of http", () => {
+    expect(parseUpstream("H2C://Payments.Shop")).toEqual({
+      value: {
+        scheme: "h2c",
+        host: "payments.shop",
+        port: 80,
+        authority: "payments.shop",
+        text: "h2c://payments.shop:80",
+      },
+    });
+    expect(parseUpstream("h2c://[::1]:90")).toMatchObject({ value: { scheme: "h2c", host: "::1", port: 90 } });
+    expect(parseUpstream("h2c://a/b")).toMatchObject({ remedy: "write h2c://a" });
+    expect(parseUpstream("h3c://a")).toMatchObject({ remedy: "did you mean h2c://…?" });
+  });
+
   test("a scheme that is nearly right is named", () => {
     expect(parseUpstream("htps://a")).toMatchObject({ remedy: "did you mean https://…?" });
     expect(parseUpstream("unx:///a")).toMatchObject({ remedy: "did you mean unix:/path…?" });
