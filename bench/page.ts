@@ -14,6 +14,7 @@ const TITLES = {
   websocket: "CPU per WebSocket message",
   tcp: "Plain TCP",
   start: "Start and idle memory",
+  edits: "Filters edited while requests flow",
   soak: "Thirty minutes of mixed traffic",
 } as const;
 export type Section = keyof typeof TITLES;
