@@ -25,7 +25,7 @@ const PREAMBLE = `# Benchmarks
 
 Written by \`npm run bench -- COMMAND\` (${commands.join(", ")}) and \`npm run soak\`: each section below was put here by the run that measured it, losses included.
 Absolute figures belong to the machine they were measured on; ratios within one run travel better.
-The aims and bars are the project's own targets.
+The aims and bars are the project's own targets. [Where a request's time goes](cost.md) says what the figures are made of.
 `;
 
 /** A Markdown table; numbers come already formatted. */
