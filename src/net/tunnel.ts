@@ -94,7 +94,9 @@ export class Tunnel extends Timed {
 
   /** @internal */
   sideClosed(side: Side, error: Error | undefined): void {
-    if (error !== undefined) this.finish(side === this.near ? "near_broken" : "far_broken");
+    const other = side === this.near ? this.far : this.near;
+    // The runtime does not always tell of a reset as an error: who is gone before all was said to him broke it off.
+    if (error !== undefined || !other.done) this.finish(side === this.near ? "near_broken" : "far_broken");
     else if (this.near.connection.closed && this.far.connection.closed) this.finish("closed");
   }
 

@@ -164,6 +164,25 @@ describe("a TCP connection", () => {
     expect([flow.failures("upstream_unreachable"), ended("failed")]).toEqual([1, 1]);
   });
 
+  test.each(["reads no more", "reads on"])(
+    "whose client vanishes while more comes, and %s, leaves nothing",
+    async (how) => {
+      let far: Wire | undefined;
+      const client = await through(async (wire) => {
+        far = wire;
+        void wire.send(Buffer.alloc(16 * mebibyte)).catch(() => {});
+        await wire.ending();
+      });
+      if (how === "reads no more") client.stall();
+      else await client.some();
+      await Bun.sleep(100); // until as much is under way as may be
+      client.reset();
+      await flow.quiet();
+      expect(await far!.ending()).toBe("reset");
+      expect(ended("near_broken")).toBe(1);
+    },
+  );
+
   test("ends after timeouts.tunnel without a byte", async () => {
     const client = await through(async (wire) => void (await wire.rest()), { timeouts: { tunnelMs: 300 } });
     await client.send("x");
