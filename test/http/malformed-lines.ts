@@ -28,7 +28,6 @@ export const requestLines = rows(400, "bad_request_line", {
   "CR ends the request line": `GET / HTTP/1.1\r${host}\r\n`,
   "CR LF inside the request line": `GET /\r\n HTTP/1.1\r\n${host}\r\n`,
   "a fourth part": line("GET / HTTP/1.1 x"),
-  "a TLS record of another version": "\x16\x02\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
   "a JSON document": '{"a":1}\r\n\r\n',
   "OPTIONS with *x": line("OPTIONS *x HTTP/1.1"),
   ...each(
@@ -44,6 +43,7 @@ export const requestLines = rows(400, "bad_request_line", {
 
 export const encrypted = rows(400, "tls_on_plain_port", {
   "a TLS client hello": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+  "a TLS record of another version": "\x16\x02\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 });
 
 export const versions = rows(505, "bad_version", {
