@@ -32,7 +32,6 @@ const collector = await Collector.start({ logs: entries(patterns), stateDir, thr
   thread.emit("refused", { message: String(error), exitCode: error instanceof UserError ? error.exitCode : 0 });
   process.exit(3);
 });
-thread.emit("collecting");
 
 function metrics(): Record<string, number> {
   const all = collector.metricsSources().flatMap(({ series, values }) =>
@@ -70,6 +69,7 @@ async function end(): Promise<void> {
 }
 
 process.on("SIGTERM", () => void end());
+thread.emit("collecting"); // not before a SIGTERM would drain
 
 // The main thread serves traffic: how late its timers run is what a slow reader of stdout must not change.
 let latestMs = 0;
