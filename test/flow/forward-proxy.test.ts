@@ -268,6 +268,7 @@ describe("what is allowed", () => {
 
 describe("curl", () => {
   const curl = Bun.which("curl");
+  // Said in the list of skipped tests, where the title of the one below would not say why; CI installs curl.
   if (curl === null) test.skip("is not installed: apt-get install curl", () => {});
 
   test.skipIf(curl === null)("goes through it with CONNECT and in absolute form", async () => {

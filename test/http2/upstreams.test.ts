@@ -87,26 +87,18 @@ describe("what the upstream surely did not look at is sent again, whatever its m
     expect(bodyOf(await second)).toContain("new connection");
   });
 
-  test("but not for ever", async () => {
+  test.each([
+    ["REFUSED_STREAM, but not for ever", 7, 2],
+    ["INTERNAL_ERROR, and then never", 2, 1],
+  ])("%s", async (_, code, times) => {
     let asked = 0;
     const { engine } = await start((end, frame) => {
       if (!endsRequest(frame)) return;
       asked++;
-      end.send(types.RST_STREAM, 0, frame.stream, uint32(7));
+      end.send(types.RST_STREAM, 0, frame.stream, uint32(code));
     });
     expect(await ask(engine.port(), get())).toContain("502 Bad Gateway");
-    expect(asked).toBe(2);
-  });
-
-  test("and other resets are not", async () => {
-    let asked = 0;
-    const { engine } = await start((end, frame) => {
-      if (!endsRequest(frame)) return;
-      asked++;
-      end.send(types.RST_STREAM, 0, frame.stream, uint32(2));
-    });
-    expect(await ask(engine.port(), get())).toContain("502 Bad Gateway");
-    expect(asked).toBe(1);
+    expect(asked).toBe(times);
   });
 });
 
