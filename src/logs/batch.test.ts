@@ -3,6 +3,7 @@ import type { Batch, Block, Delivery } from "../contracts.ts";
 import { MetricsRegion } from "../metrics.ts";
 import { OutputQueue } from "./batch.ts";
 import { logMetrics } from "./declarations.ts";
+import { plainBlock } from "./plain-block.ts";
 
 let events: string[];
 let rooms: number;
@@ -21,8 +22,7 @@ const owner = {
 };
 
 function block(text: string): Block {
-  const bytes = Buffer.from(text);
-  return { source: { id: "1", input: "i", path: "/p" }, bytes, start: 0, end: bytes.length, heldBytes: bytes.length };
+  return plainBlock({ id: "1", input: "i", path: "/p", fields: {} }, Buffer.from(text));
 }
 
 function queue(deliver: (batch: Batch) => Promise<Delivery>, batchBytes?: number): OutputQueue {
@@ -32,7 +32,7 @@ function queue(deliver: (batch: Batch) => Promise<Delivery>, batchBytes?: number
     emit: (event: string) => void events.push(event),
     metrics: new MetricsRegion(logMetrics, { strict: true }),
   };
-  const output = batchBytes === undefined ? { deliver } : { deliver, batchBytes };
+  const output = batchBytes === undefined ? { deliver } : { deliver, batch: { bytes: batchBytes } };
   return new OutputQueue("out", output, { thread, signal: abort.signal, onRoom: () => rooms++ });
 }
 

@@ -86,7 +86,7 @@ export class OutputQueue {
   offer(block: Block, owner: Owner): void {
     this.waiting.push({ block, owner });
     this.hold(block.heldBytes + blockOverheadBytes);
-    this.unsent += block.bytes.length;
+    this.unsent += block.size;
     this.running ??= this.run();
   }
 
@@ -102,26 +102,32 @@ export class OutputQueue {
   }
 
   private async run(): Promise<void> {
+    let batch: Batch | undefined;
     while (this.waiting.length > 0 && !this.options.signal.aborted) {
-      const batch = this.nextBatch();
+      batch ??= this.nextBatch();
       const delivery = await this.attempt(batch);
       if (delivery === undefined) break;
       if (delivery.outcome === "retry") await this.pause(delivery);
-      else this.complete(batch.blocks.length, delivery);
+      else {
+        this.complete(batch.blocks.length, delivery);
+        batch = undefined;
+      }
     }
     this.running = undefined;
   }
 
   private nextBatch(): Batch {
-    const most = this.output.batchBytes ?? batchBytes;
+    const most = this.output.batch?.bytes ?? batchBytes;
     const blocks: Block[] = [];
     let bytes = 0;
+    let count = 0;
     for (const { block } of this.waiting) {
-      if (blocks.length > 0 && bytes + block.bytes.length > most) break;
+      if (blocks.length > 0 && bytes + block.size > most) break;
       blocks.push(block);
-      bytes += block.bytes.length;
+      bytes += block.size;
+      count += block.count;
     }
-    return { blocks, bytes };
+    return { blocks, bytes, count };
   }
 
   /** Undefined when the signal was aborted first. */
@@ -144,13 +150,14 @@ export class OutputQueue {
     const done = this.waiting.slice(0, count);
     this.waiting = this.waiting.slice(count);
     const wasFull = this.room <= 0;
-    if (delivery.outcome === "refused") this.refuse(done, delivery.reason);
+    if (delivery.outcome === "refused" || delivery.outcome === "tooLarge") this.refuse(done, delivery.reason);
     this.recover();
     for (const { block, owner } of done) {
       this.hold(-block.heldBytes - blockOverheadBytes);
-      this.unsent -= block.bytes.length;
+      this.unsent -= block.size;
       if (delivery.outcome === "delivered") this.delivered.add(block.end - block.start);
       owner.acknowledged(block, this.name);
+      block.release?.();
     }
     if (wasFull && this.room > 0) this.options.onRoom();
   }

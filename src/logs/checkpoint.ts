@@ -118,9 +118,14 @@ export class CheckpointFile implements Checkpoint {
   }
 }
 
-/** Makes the folder where the log worker keeps its things. Throws a UserError where that cannot be done. */
+/** Where the log worker keeps its things. */
+export function logsFolder(stateFolder: string): string {
+  return join(stateFolder, "logs");
+}
+
+/** Makes that folder. Throws a UserError where that cannot be done. */
 export function prepareFolder(stateFolder: string): string {
-  const folder = join(stateFolder, "logs");
+  const folder = logsFolder(stateFolder);
   usable(folder, () => {
     mkdirSync(folder, { recursive: true });
     accessSync(folder, constants.W_OK);

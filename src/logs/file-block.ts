@@ -4,7 +4,8 @@
  * A large block is the read buffer itself, handed on without a copy and taken back when every output is done with it;
  * a small one is copied to its size, so that a trickle of lines does not keep a quarter of a megabyte each.
  */
-import type { Block } from "../contracts.ts";
+import type { Block, Mark } from "../contracts.ts";
+import { countLines } from "./follow-counters.ts";
 import type { FollowedFile } from "./followed-file.ts";
 import { type Print, printOf, tailBytes } from "./identity.ts";
 
@@ -36,14 +37,27 @@ export class ReadBuffers {
   }
 }
 
+/** A place in a file, with what tells later whether it still means the same. */
+export class FileMark implements Mark {
+  readonly offset: number;
+  /** Of the bytes in the file before `offset`. */
+  readonly tail: Print;
+
+  constructor(offset: number, tail: Print) {
+    this.offset = offset;
+    this.tail = tail;
+  }
+}
+
 export class FileBlock implements Block {
   readonly source: FollowedFile;
   readonly bytes: Uint8Array;
+  readonly count: number;
   readonly start: number;
-  readonly end: number;
-  /** Of the bytes in the file before `end`. */
-  readonly tail: Print;
+  readonly mark: FileMark;
   readonly heldBytes: number;
+  /** How many bytes of the file lie before `bytes` in the same memory. */
+  private readonly lead: number;
   private readonly buffers: ReadBuffers | undefined;
   private buffer: Buffer | undefined;
   private users = 0;
@@ -52,12 +66,27 @@ export class FileBlock implements Block {
   constructor(file: FollowedFile, bytes: Uint8Array, place: Place, buffer?: Buffer, buffers?: ReadBuffers) {
     this.source = file;
     this.bytes = bytes;
+    this.count = countLines(bytes);
     this.start = place.start;
-    this.end = place.end;
-    this.tail = place.tail;
+    this.mark = new FileMark(place.end, place.tail);
+    this.lead = place.lead ?? 0;
     this.heldBytes = buffer?.length ?? bytes.length;
     this.buffer = buffer;
     this.buffers = buffers;
+  }
+
+  get end(): number {
+    return this.mark.offset;
+  }
+
+  get size(): number {
+    return this.bytes.length;
+  }
+
+  markAt(place: number): FileMark {
+    const { buffer, byteOffset } = this.bytes;
+    const length = Math.min(tailBytes, this.lead + place);
+    return new FileMark(this.start + place, printOf(new Uint8Array(buffer, byteOffset + place - length, length)));
   }
 
   offeredTo(outputs: number): void {
@@ -77,6 +106,7 @@ interface Place {
   readonly start: number;
   readonly end: number;
   readonly tail: Print;
+  readonly lead?: number;
 }
 
 /**
@@ -90,8 +120,11 @@ export function blockOf(
 ): { block: FileBlock; tail: Uint8Array; kept: boolean } {
   const to = from + length;
   const tail = new Uint8Array(buffer.subarray(Math.max(0, to - tailBytes), to));
-  const place = { start, end: start + length, tail: printOf(tail) };
-  const bytes = buffer.subarray(from, to);
-  if (length >= handOverBytes) return { block: new FileBlock(file, bytes, place, buffer, buffers), tail, kept: true };
-  return { block: new FileBlock(file, new Uint8Array(bytes), place), tail, kept: false };
+  const place = { start, end: start + length, tail: printOf(tail), lead: from };
+  if (length >= handOverBytes) {
+    const bytes = buffer.subarray(from, to);
+    return { block: new FileBlock(file, bytes, place, buffer, buffers), tail, kept: true };
+  }
+  const bytes = new Uint8Array(buffer.subarray(0, to)).subarray(from);
+  return { block: new FileBlock(file, bytes, place), tail, kept: false };
 }

@@ -6,10 +6,10 @@
  *
  * By polling alone: change notification does not work on every volume, and its limits are shared by all pods of a user.
  */
-import type { Block, LogInput, LogInputContext, LogSourceState } from "../contracts.ts";
+import type { LogInput, LogInputContext, LogSourceState } from "../contracts.ts";
 import { type Arrival, distinct, groupFresh, inOrder, Listings, locate, missedAt } from "./arrivals.ts";
-import { FileBlock } from "./file-block.ts";
-import type { FollowedFile } from "./followed-file.ts";
+import { FileMark } from "./file-block.ts";
+import { FollowedFile } from "./followed-file.ts";
 import { type Following, followingOf } from "./following.ts";
 import { Exclusion, Glob } from "./glob.ts";
 import { keyOf } from "./identity.ts";
@@ -81,11 +81,10 @@ export class Follower implements LogInput {
     for (const file of this.following.files.values()) file.hurry();
   }
 
-  acknowledged(block: Block, output: string): void {
-    if (!(block instanceof FileBlock)) return;
-    block.source.row.cursors.get(output)?.acknowledge(block.end, block.tail);
-    block.release();
-    this.following.context.checkpoint.touch(block.end - block.start);
+  acknowledged({ source, start, end, mark }: Parameters<LogInput["acknowledged"]>[0], output: string): void {
+    if (!(source instanceof FollowedFile && mark instanceof FileMark)) return;
+    source.row.cursors.get(output)?.acknowledge(mark.offset, mark.tail);
+    this.following.context.checkpoint.touch(end - start);
   }
 
   unread(): number {

@@ -10,7 +10,7 @@
  * An unfinished line is not kept in memory; it is read again when it has grown.
  */
 import { closeSync, fstatSync } from "node:fs";
-import type { Lane, LogSource } from "../contracts.ts";
+import type { Lane, LogFields, LogSource } from "../contracts.ts";
 import type { Cursor } from "./cursor.ts";
 import type { FileBlock, ReadBuffers } from "./file-block.ts";
 import type { FollowCounters } from "./follow-counters.ts";
@@ -39,6 +39,8 @@ export interface Reader {
 
 export interface FollowedFileParts {
   readonly input: string;
+  /** Read each time: it may change. */
+  readonly fields: LogFields;
   readonly buffers: ReadBuffers;
   readonly counters: FollowCounters;
 }
@@ -97,6 +99,10 @@ export class FollowedFile implements LogSource {
 
   get path(): string {
     return this.row.path;
+  }
+
+  get fields(): LogFields {
+    return this.parts.fields;
   }
 
   /** Size as far as it is known without asking. */

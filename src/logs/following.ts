@@ -38,6 +38,13 @@ export function followingOf(context: LogInputContext, globs: readonly Glob[], ex
     suspects: new Suspects(births),
     survey: new Survey({ input, globs, exclusion, births, emit }),
     matches: (path) => globs.some((glob) => glob.matches(path)) && !exclusion.takes(path),
-    parts: { input, buffers: new ReadBuffers(), counters: new FollowCounters(metrics, input) },
+    parts: {
+      input,
+      get fields() {
+        return context.fields;
+      },
+      buffers: new ReadBuffers(),
+      counters: new FollowCounters(metrics, input),
+    },
   };
 }

@@ -8,6 +8,7 @@
  */
 import type { Lane, LogInput, LogSourceState, Thread } from "../contracts.ts";
 import { mostHeldBytes, type OutputQueue, totalHeldBytes } from "./batch.ts";
+import { logsFolder } from "./checkpoint.ts";
 import { Keeping } from "./keeping.ts";
 import type { Records } from "./records.ts";
 import {
@@ -65,8 +66,9 @@ export class Pipeline {
     this.options = options;
     this.keeping = new Keeping(options.stateFolder, options.thread);
     const { thread, folder, registry, stdout } = options;
+    const stateFolder = logsFolder(options.stateFolder);
     const queue = { thread, signal: this.abort.signal, onRoom: () => this.wake() };
-    this.parts = { thread, folder, registry, checkpoint: () => this.keeping.checkpoint(), stdout, queue };
+    this.parts = { thread, folder, stateFolder, registry, checkpoint: () => this.keeping.checkpoint(), stdout, queue };
   }
 
   /** Throws a UserError when the state folder cannot be used or is in use, or an entry cannot be made. */

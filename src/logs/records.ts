@@ -1,5 +1,6 @@
 /** Records of our own as an input like any other: what waits in the rings goes to one output, whole lines at a time. */
 import type { Block, Lane, LogSource, RecordStream } from "../contracts.ts";
+import { plainBlock } from "./plain-block.ts";
 import type { RecordRing } from "./record-ring.ts";
 
 export type Rings = Readonly<Record<RecordStream, RecordRing>>;
@@ -37,10 +38,10 @@ export class Records {
     const start = this.taken.get(source.id) ?? 0;
     const end = start + bytes.length;
     this.taken.set(source.id, end);
-    return { source, bytes, start, end, heldBytes: bytes.length };
+    return plainBlock(source, bytes, start, end);
   }
 }
 
 function sourceOf(stream: string, id = stream): LogSource {
-  return { id, input: "-", path: stream };
+  return { id, input: "-", path: stream, fields: {} };
 }

@@ -21,6 +21,8 @@ export interface RouteParts {
   readonly thread: Thread;
   /** The folder relative paths start from. */
   readonly folder: string;
+  /** The log worker's own folder. */
+  readonly stateFolder: string;
   readonly registry: LogRegistry;
   /** Opened by the first entry that is made. */
   readonly checkpoint: () => CheckpointFile;
@@ -110,19 +112,19 @@ class Making implements Routes {
   }
 
   private async newOutput({ name, use, options }: WantedOutput, same: string): Promise<Output> {
-    const { thread, registry, stdout, queue } = this.parts;
+    const { thread, folder, registry, stdout, queue } = this.parts;
     const { create } = await dropIn(registry.logOutputs, use, "output");
-    const output = await create(options, { ...thread, name, signal: queue.signal, stdout });
+    const output = await create(options, { ...thread, name, folder, signal: queue.signal, stdout });
     const made = { queue: new OutputQueue(name, output, queue), same };
     this.made.push(made.queue);
     return made;
   }
 
   private async newRoute(entry: LogEntry, outputs: readonly Output[], same: string): Promise<Route> {
-    const { thread, registry, checkpoint, folder } = this.parts;
+    const { thread, registry, checkpoint, folder, stateFolder } = this.parts;
     const { create } = await dropIn(registry.logInputs, entry.input.use, "input");
     const lanes = outputs.map(({ queue }) => queue.lane(() => input));
-    const context = { ...thread, name: entry.name, folder, lanes, checkpoint: checkpoint() };
+    const context = { ...thread, name: entry.name, folder, stateFolder, fields: {}, lanes, checkpoint: checkpoint() };
     const input: LogInput = await create(entry.input.options, context);
     this.made.push(input);
     return { name: entry.name, input, same };

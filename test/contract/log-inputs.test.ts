@@ -82,6 +82,8 @@ class Run {
       record: () => true,
       name: "app",
       folder,
+      stateFolder: folder,
+      fields: {},
       lanes: [lane],
       checkpoint,
     });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Block, LogOutput, LogOutputContext, LogOutputDefinition } from "../../src/contracts.ts";
 import { logMetrics } from "../../src/logs/declarations.ts";
+import { plainBlock } from "../../src/logs/plain-block.ts";
 import { MetricsRegion } from "../../src/metrics.ts";
 import { logOutputs } from "../../src/registry.gen.ts";
 
@@ -48,14 +49,14 @@ const sinks: Record<string, (stdout: FakeStdout) => Sink> = {
 };
 
 function blockOf(text: string, start = 0): Block {
-  const bytes = Buffer.from(text, "latin1");
-  const source = { id: "s1", input: "app", path: "/logs/app.log" };
-  return { source, bytes, start, end: start + bytes.length, heldBytes: bytes.length };
+  const source = { id: "s1", input: "app", path: "/logs/app.log", fields: {} };
+  return plainBlock(source, Buffer.from(text, "latin1"), start);
 }
 
 function batchOf(...texts: string[]) {
   const blocks = texts.map((text, at) => blockOf(text, at * 1000));
-  return { blocks, bytes: blocks.reduce((sum, block) => sum + block.bytes.length, 0) };
+  const sum = (of: (block: Block) => number) => blocks.reduce((total, block) => total + of(block), 0);
+  return { blocks, bytes: sum((block) => block.size), count: sum((block) => block.count) };
 }
 
 async function open(definition: LogOutputDefinition): Promise<{ output: LogOutput; sink: Sink; end: AbortController }> {
@@ -71,6 +72,7 @@ async function open(definition: LogOutputDefinition): Promise<{ output: LogOutpu
     metrics: new MetricsRegion({ ...logMetrics, ...definition.metrics }, { strict: true }),
     record: () => true,
     name: definition.name,
+    folder: ".",
     signal: end.signal,
     stdout,
   };

@@ -85,7 +85,15 @@ export class FollowRun {
   ): Follower {
     for (const output of outputs) this.outputs.set(output, this.outputs.get(output) ?? new FakeOutput(output));
     const lanes = outputs.map((output) => this.output(output).lane());
-    const context: LogInputContext = { ...this.thread(), name, folder: this.logs, lanes, checkpoint: this.checkpoint };
+    const context: LogInputContext = {
+      ...this.thread(),
+      name,
+      folder: this.logs,
+      stateFolder: join(this.folder, "state"),
+      fields: {},
+      lanes,
+      checkpoint: this.checkpoint,
+    };
     const paths = patterns.map((pattern) => (pattern.startsWith("/") ? pattern : this.path(pattern)));
     return new Follower({ paths, exclude, from }, context);
   }
