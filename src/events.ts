@@ -26,6 +26,10 @@ export const spineEvents = {
   // The life of the sidecar
   starting: { level: "info", text: "outrigger {version} starts with {config}" },
   ready: { level: "info", text: "ready after {durationMs} ms; health and metrics on {health}" },
+  admin_unavailable: {
+    level: "info",
+    text: "there is no socket {path} to ask the sidecar on ({error}); `outrigger logs` finds nobody",
+  },
   announcing: { level: "info", text: "announces that it leaves ({reason}); still answers everything" },
   announcement_withdrawn: { level: "info", text: "no stop followed the announcement; ready again" },
   draining: { level: "info", text: "drains: {exchanges} exchanges are running, at most {remainingMs} ms are left" },

@@ -255,8 +255,16 @@ export interface LogSourceState {
   /** `active`, `rotated`, `deleted`, or why it is not read. */
   readonly state: string;
   readonly sizeBytes: number;
-  /** Offsets per output: read up to, and acknowledged up to. */
-  readonly outputs: Readonly<Record<string, { readonly readBytes: number; readonly acknowledgedBytes: number }>>;
+  readonly outputs: Readonly<Record<string, OutputProgress>>;
+}
+
+/** How far one output has a source. */
+export interface OutputProgress {
+  /** Offset up to which it was read, and up to which the output has it for good. */
+  readonly readBytes: number;
+  readonly acknowledgedBytes: number;
+  /** Milliseconds since the oldest byte was read that is not acknowledged; 0 or absent where there is none. */
+  readonly waitingMs?: number;
 }
 
 /** Where lines come from. The pipeline calls it; it starts no timers of its own. */

@@ -26,6 +26,8 @@ function records() {
     wake: () => void done.push("wake"),
     stop: async () => void done.push("stop"),
     metricsSources: () => [],
+    state: async () => [],
+    tail: () => undefined,
   };
   const subject = new Records(
     async (logs, rings) => {

@@ -8,10 +8,13 @@
  *
  * Other threads have rings of their own, which the collector reads; here it is only said that something waits in one.
  */
+import type { LogWatch } from "./admin/log-pages.ts";
 import type { Change, ConfiguredPart } from "./config/reload.ts";
 import type { Config } from "./config/schema.ts";
-import type { RecordStream, Thread } from "./contracts.ts";
+import type { LogSourceState, RecordStream, Thread } from "./contracts.ts";
 import type { RecordRing } from "./logs/record-ring.ts";
+import type { LogTail } from "./logs/tail.ts";
+import type { TapFilter } from "./logs/tap.ts";
 import type { MetricsSource } from "./metrics.ts";
 
 /** `Collector` of logs/collector.ts. */
@@ -23,6 +26,10 @@ export interface RecordCollector {
   drain(deadlineMs: number): Promise<{ unreadBytes: number; unsentBytes: number }>;
   stop(): Promise<void>;
   metricsSources(): readonly MetricsSource[];
+  /** One row per file. */
+  state(): Promise<LogSourceState[]>;
+  /** Undefined where too many watch already. */
+  tail(filter: TapFilter): LogTail | undefined;
 }
 
 /** `rings` are those of other threads. */
@@ -31,7 +38,7 @@ export type StartCollector = (logs: Config["logs"], rings: readonly SharedArrayB
 /** Most characters kept while the collector is being started. */
 const keptCharacters = 1024 * 1024;
 
-export class Records implements ConfiguredPart {
+export class Records implements ConfiguredPart, LogWatch {
   private readonly startCollector: StartCollector;
   private readonly thread: Pick<Thread, "emit" | "metrics">;
   /** Access records of other threads. */
@@ -69,6 +76,16 @@ export class Records implements ConfiguredPart {
   /** The numbers of the log worker. */
   metricsSources(): readonly MetricsSource[] {
     return this.collector?.metricsSources() ?? [];
+  }
+
+  /** As `LogWatch`. */
+  async logFiles(): Promise<readonly LogSourceState[] | undefined> {
+    return this.logs.length === 0 ? undefined : this.collector?.state();
+  }
+
+  /** As `LogWatch`. */
+  tailLogs(filter: TapFilter): LogTail | "crowded" | undefined {
+    return this.collector === undefined ? undefined : (this.collector.tail(filter) ?? "crowded");
   }
 
   /** Starts the collector, or changes what it collects, before anything commits: it is what may fail. */

@@ -5,6 +5,7 @@
  *   transaction: see config/reload) -> ready -> watching the config's files
  */
 import { dirname } from "node:path";
+import { AdminListener } from "./admin/admin.ts";
 import { HealthListener, type HealthSource } from "./admin/health.ts";
 import { filtersOf } from "./config/filters-of.ts";
 import { type FirstLoad, firstLoad } from "./config/first-load.ts";
@@ -113,6 +114,7 @@ class RunningSidecar implements Sidecar, HealthSource {
   private readonly exitCode = Promise.withResolvers<number>();
   private readonly endSurviving: (() => void) | undefined;
   private healthListener: HealthListener | undefined;
+  private adminListener: AdminListener | undefined;
 
   /** The exit code of a stop. */
   private code = 0;
@@ -159,6 +161,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     emit("starting", { version, config: loaded.config.file });
     try {
       this.healthListener = HealthListener.open(loaded.config.health, this);
+      this.adminListener = await this.openAdmin();
       await this.apply(loaded);
     } catch (error) {
       await this.leaving.stop(failedStartMs);
@@ -167,7 +170,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     this.lifecycle.started();
     if (this.code !== 0) this.failed();
     const durationMs = Math.round(this.options.clock.now() - this.startedAt);
-    emit("ready", { durationMs, health: this.health.address });
+    emit("ready", { durationMs, health: this.health.address, admin: this.adminListener?.address });
     this.watch.changed = () => void this.reload("a file changed");
     this.watch.watch([loaded.config.file, ...loaded.files]);
     if (faults.length === 0) await this.keepText(loaded);
@@ -212,6 +215,16 @@ class RunningSidecar implements Sidecar, HealthSource {
   scrape(): string {
     const sources = [...this.traffic.metricsSources(), ...this.records.metricsSources()];
     return this.telemetry.scrape(sources, this.traffic.takeLoopLags());
+  }
+
+  private openAdmin(): Promise<AdminListener | undefined> {
+    const { loaded, stateDir } = this.first;
+    return AdminListener.open({
+      place: loaded.config.admin,
+      stateDir,
+      source: this.records,
+      emit: this.thread.emit,
+    });
   }
 
   private get parts(): ConfiguredPart[] {
@@ -302,6 +315,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     const durationMs = Math.round(this.options.clock.now() - this.startedAt);
     if (this.lifecycle.state !== "starting") this.thread.emit("stopped", { durationMs });
     void this.healthListener?.stop();
+    void this.adminListener?.stop();
     this.watchdog.stop();
     this.endSurviving?.();
     this.telemetry.close(lastWordsMs);

@@ -5,6 +5,7 @@
  */
 import type { Server } from "bun";
 import { UserError } from "../errors.ts";
+import { json, nothingHere, useOther } from "./answers.ts";
 import { expositionType } from "./metrics.ts";
 
 /** What the listener asks the sidecar. Reasons are sentences; none means yes. */
@@ -95,13 +96,9 @@ function bind(address: HealthAddress, answer: (request: Request) => Response): S
 
 function respond(request: Request, source: HealthSource): Response {
   const path = paths[new URL(request.url).pathname];
-  if (path === undefined) {
-    return json(404, { error: `nothing is here; there are ${Object.keys(paths).join(", ")}` });
-  }
+  if (path === undefined) return nothingHere(Object.keys(paths));
   const isAllowed = request.method === "GET" || (request.method === "HEAD" && path.head);
-  if (isAllowed) return path.answer(source);
-  const allow = path.head ? "GET, HEAD" : "GET";
-  return json(405, { error: `use ${allow}` }, { allow });
+  return isAllowed ? path.answer(source) : useOther(path.head ? "GET, HEAD" : "GET");
 }
 
 function verdict(status: string, reasons: readonly string[]): Response {
@@ -115,13 +112,6 @@ function scrape(source: HealthSource): Response {
 function drain(source: HealthSource): Response {
   source.announceFor(drainLeaseMs);
   return json(200, { status: "announcing", leaseSeconds: drainLeaseMs / 1000 });
-}
-
-function json(status: number, body: object, headers: Record<string, string> = {}): Response {
-  return new Response(`${JSON.stringify(body)}\n`, {
-    status,
-    headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
-  });
 }
 
 function addressText({ host = "", port }: HealthAddress): string {

@@ -43,17 +43,21 @@ function boundAt(value: unknown, path: Path, what: string): Bound[] {
 }
 
 function collisions(document: unknown, listeners: readonly Placed[]): Finding[] {
-  const health = boundAt(memberOf(document, "health") ?? 7411, ["health"], "health");
+  const own = [
+    ...boundAt(memberOf(document, "health") ?? 7411, ["health"], "health"),
+    ...boundAt(memberOf(document, "admin"), ["admin"], "admin"),
+  ];
   const bound = listeners.flatMap(({ value, path }) =>
     boundAt(memberOf(value, "listen"), [...path, "listen"], "listener"),
   );
-  return bound.flatMap(({ address, path }, at) => {
-    const other = [...health, ...bound.slice(0, at)].find((earlier) => addressesOverlap(earlier.address, address));
+  const all = [...own, ...bound];
+  return all.slice(1).flatMap(({ address, path }, at) => {
+    const other = all.slice(0, at + 1).find((earlier) => addressesOverlap(earlier.address, address));
     if (other === undefined) return [];
     const owner =
-      other.what === "health"
-        ? `health listens on ${other.address.text}`
-        : `another listener has ${other.address.text}`;
+      other.what === "listener"
+        ? `another listener has ${other.address.text}`
+        : `${other.what} listens on ${other.address.text}`;
     return [{ path, problem: `${address.text} is taken: ${owner}`, remedy: "write another port" }];
   });
 }

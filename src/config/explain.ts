@@ -76,7 +76,16 @@ function explainSidecar(config: Config, stateDir: string | undefined): string[] 
     `  It takes ${connections === undefined ? "as many connections as its descriptors allow" : `${connections} connections at once`} and heads of up to ${formatSize(headBytes)} and ${plural(headFields, "field")}; above ${memoryLimit} new requests get 503.`,
     `  At SIGTERM it lets what is under way finish for up to ${formatDuration(config.shutdown.graceMs)}, then stops.`,
     ...explainConcurrency(config.concurrency),
+    ...explainAdmin(config.admin),
     ...(stateDir === undefined ? [] : [`  Its state is kept in ${stateDir}.`]),
+  ];
+}
+
+function explainAdmin(admin: Config["admin"]): string[] {
+  if (admin === "socket") return [];
+  if (admin === "off") return ["  It cannot be asked or watched while it runs: `outrigger logs` finds nobody."];
+  return [
+    `  It is asked and watched (\`outrigger logs\`) on ${admin.text}: by everybody on this machine, and by no web page.`,
   ];
 }
 

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { Direction } from "../contracts.ts";
 import type { Parsed as Result } from "./address.ts";
+import { admin } from "./admin.ts";
 import type { DropIns, LoadedFilter } from "./drop-ins.ts";
 import { type FilterOf, toListener, type UserFiltersOf } from "./listener.ts";
 import { address, type ListenerOptions, listenerSchema, type PolicyShape } from "./listener-options.ts";
@@ -113,6 +114,11 @@ function sections(dropIns: DropIns) {
       }).optional(),
     health: () =>
       option(address(), "Where `/startup`, `/ready`, `/live`, `/metrics` and `/drain` are served.").prefault(7411),
+    admin: () =>
+      option(
+        admin(),
+        "Where `outrigger logs` and whoever runs the sidecar ask what it does: `socket` is `admin.sock` in the state folder, for its user alone; an address of loopback such as `127.0.0.1:7410` is for everybody on this machine; `off` is nowhere. A change needs a restart.",
+      ).prefault("socket"),
     shutdown: () => option(shutdownSchema(), "How the sidecar stops.").prefault({}),
     concurrency: () =>
       option(
@@ -136,7 +142,7 @@ export type Parsed = { [N in Defaulted]: z.output<ReturnType<Sections[N]>> } & {
   [N in SectionName]?: z.output<ReturnType<Sections[N]>>;
 };
 /** Sections that are there even when the document does not have them. */
-type Defaulted = "health" | "shutdown" | "concurrency" | "limits";
+type Defaulted = "health" | "admin" | "shutdown" | "concurrency" | "limits";
 
 /** The names of all sections. */
 export function sectionNames(): SectionName[] {
@@ -144,6 +150,7 @@ export function sectionNames(): SectionName[] {
     "version",
     "state",
     "health",
+    "admin",
     "shutdown",
     "concurrency",
     "limits",
@@ -161,7 +168,7 @@ export function documentSchema(
   has: (section: SectionName) => boolean = () => true,
 ): z.ZodType<Parsed, unknown> {
   const all = sections(dropIns);
-  const defaulted: readonly string[] = ["health", "shutdown", "concurrency", "limits"] satisfies Defaulted[];
+  const defaulted: readonly string[] = ["health", "admin", "shutdown", "concurrency", "limits"] satisfies Defaulted[];
   const absent = z.unknown().optional();
   const schemaOf = (name: SectionName) => (defaulted.includes(name) || has(name) ? all[name]() : absent);
   const shape = Object.fromEntries(sectionNames().map((name) => [name, schemaOf(name)]));
@@ -185,6 +192,7 @@ export function toConfig(parsed: Parsed, file: string, dropIns: DropIns, loaded:
     file,
     state: parsed.state,
     health: parsed.health,
+    admin: parsed.admin,
     shutdown: { graceMs: parsed.shutdown.grace },
     concurrency: parsed.concurrency,
     limits: parsed.limits as Limits,

@@ -31,6 +31,7 @@ describe("a configuration", () => {
       file,
       state: undefined,
       health: { host: undefined, port: 7411, text: "7411" },
+      admin: "socket",
       shutdown: { graceMs: 25_000 },
       concurrency: 1,
       limits: { connections: undefined, headBytes: 65_536, headFields: 200, memory: { share: 0.7 } },

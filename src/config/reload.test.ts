@@ -10,6 +10,7 @@ function config(changes: Partial<Config> = {}): Config {
     file: "/c.yaml",
     state: undefined,
     health: { host: undefined, port: 7411, text: "7411" },
+    admin: "socket",
     shutdown: { graceMs: 25_000 },
     concurrency: 1,
     limits: { connections: undefined, headBytes: 1, headFields: 1, memory: { share: 0.7 } },

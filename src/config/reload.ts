@@ -6,6 +6,7 @@
  */
 import type { Awaitable, Emit, Metrics } from "../contracts.ts";
 import { UserError } from "../errors.ts";
+import { adminText } from "./admin.ts";
 import { type Fault, formatFaults } from "./faults.ts";
 import type { Loaded, LoadResult } from "./load.ts";
 import type { Config } from "./schema.ts";
@@ -130,6 +131,7 @@ export function faultLines(faults: readonly Fault[]): string[] {
 const readOnce: Readonly<Record<string, (config: Config) => unknown>> = {
   state: (config) => config.state,
   health: (config) => config.health.text,
+  admin: (config) => adminText(config.admin),
   concurrency: (config) => config.concurrency,
   "limits.connections": (config) => config.limits.connections,
   "limits.memory": (config) => JSON.stringify(config.limits.memory),

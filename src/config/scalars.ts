@@ -16,16 +16,18 @@ export interface ScalarDoc {
   readonly title: string;
   /** A right one, used in remedies: `15s`. */
   readonly example: string;
-  readonly type: "string" | "integer" | readonly ("string" | "integer" | "number")[];
+  readonly type: "string" | "integer" | readonly ("string" | "integer" | "number" | "boolean")[];
   readonly pattern?: string;
   /** True when every text is right: a number or true there only lacks its quotes. */
   readonly isFreeText?: true;
 }
 
-/** Makes a scalar. `read` is given a text or a number and never sees anything else. */
+/** Makes a scalar. `read` is given a text or a number and never sees anything else: true and false come as texts. */
 export function scalar<T>(doc: ScalarDoc, read: (value: string | number) => Parsed<T>): Scalar<T> {
   const takesNumbers = doc.type !== "string";
-  const schema = z.transform((value: unknown, payload: z.core.ParsePayload): T => {
+  const takesBooleans = typeof doc.type !== "string" && doc.type.includes("boolean");
+  const schema = z.transform((given: unknown, payload: z.core.ParsePayload): T => {
+    const value = takesBooleans && typeof given === "boolean" ? String(given) : given;
     const readable = typeof value === "string" || (takesNumbers && typeof value === "number");
     const result = readable ? read(value as string | number) : wrongType(doc);
     if ("value" in result) return result.value;

@@ -21,6 +21,8 @@ export interface Config {
   readonly state: string | undefined;
   /** Where health and metrics are served. */
   readonly health: Address;
+  /** Where the running sidecar is asked and watched from. */
+  readonly admin: AdminPlace;
   readonly shutdown: { readonly graceMs: number };
   /** Threads that carry traffic; 1 is the main thread, `auto` one for each core of the container. */
   readonly concurrency: number | "auto";
@@ -30,6 +32,9 @@ export interface Config {
   readonly inbound: readonly Listener[];
   readonly outbound: readonly Listener[];
 }
+
+/** `socket` is one in the state folder, `off` none; an address is one of loopback. */
+export type AdminPlace = "socket" | "off" | Address;
 
 export interface Limits {
   /** Connections at once over all listeners; undefined: computed at start from the descriptor limit. */

@@ -15,6 +15,8 @@ import { Doorbell } from "./doorbell.ts";
 import type { Question, ToMain, ToWorker } from "./messages.ts";
 import type { Leftover } from "./pipeline.ts";
 import { RecordRing } from "./record-ring.ts";
+import { type LogTail, Tail } from "./tail.ts";
+import type { TapFilter } from "./tap.ts";
 
 export interface CollectorOptions {
   readonly logs: Config["logs"];
@@ -29,6 +31,8 @@ export interface CollectorOptions {
 }
 
 const ringBytes = 1024 * 1024;
+/** Each costs memory, and the log worker's time while lines pass. */
+const mostTails = 8;
 const firstRestartMs = 1_000;
 const lastRestartMs = 30_000;
 
@@ -44,6 +48,7 @@ export class Collector {
   private readonly rings: Readonly<Record<RecordStream, RecordRing>>;
   private readonly mirrors: MetricsMirror[] = [];
   private readonly asked = new Map<number, Asked>();
+  private readonly tails = new Map<number, Tail>();
   private logs: Config["logs"];
   private worker: Worker | undefined;
   private started = Promise.withResolvers<void>();
@@ -108,6 +113,19 @@ export class Collector {
     return Array.isArray(rows) ? rows : [];
   }
 
+  /** Lines as they pass from now on; undefined where too many watch already. */
+  tail(filter: TapFilter): LogTail | undefined {
+    if (this.tails.size >= mostTails) return undefined;
+    const id = ++this.lastId;
+    const tail = new Tail(filter, () => {
+      this.tails.delete(id);
+      this.tell({ type: "untap", id });
+    });
+    this.tails.set(id, tail);
+    this.tap(id, tail);
+    return tail;
+  }
+
   /** Writes the last checkpoint and ends the worker. */
   async stop(): Promise<void> {
     if (this.stopped) return;
@@ -133,6 +151,11 @@ export class Collector {
     const { stateDir, folder = process.cwd(), rings: otherRings = [] } = this.options;
     const rings = { schedule: this.rings.schedule.memory, access: this.rings.access.memory };
     this.tell({ type: "start", logs: this.logs, stateDir, folder, rings, otherRings });
+    for (const [id, tail] of this.tails) this.tap(id, tail);
+  }
+
+  private tap(id: number, { filter, memory }: Tail): void {
+    this.tell({ type: "tap", id, filter, memory });
   }
 
   private tell(message: ToWorker): void {
@@ -158,6 +181,9 @@ export class Collector {
         break;
       case "event":
         this.options.thread.emit(message.event, message.fields);
+        break;
+      case "tapped":
+        for (const tail of this.tails.values()) tail.wake();
         break;
       case "started":
         this.heardStarted(message.refusal);
@@ -205,6 +231,7 @@ export class Collector {
 
   private end(): void {
     this.stopped = true;
+    for (const tail of [...this.tails.values()]) tail.close();
     this.doorbell.stop();
     clearTimeout(this.restart);
     this.worker?.terminate();

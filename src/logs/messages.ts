@@ -4,6 +4,7 @@ import type { Series } from "../metrics.ts";
 import type { Refusal } from "../workers/refusal.ts";
 import type { Leftover } from "./pipeline.ts";
 import type { LogEntry } from "./routes.ts";
+import type { TapFilter, TapMemory } from "./tap.ts";
 
 /** Everything the worker needs to begin. */
 export interface StartMessage {
@@ -23,15 +24,21 @@ export type Question =
   | { readonly type: "state"; readonly id: number }
   | { readonly type: "stop"; readonly id: number };
 
-/** Main to worker. `records`: a ring is worth looking at. */
-export type ToWorker = StartMessage | Question | { readonly type: "records" };
+/** Somebody watches lines, or does not any more. */
+export type TapMessage =
+  | { readonly type: "tap"; readonly id: number; readonly filter: TapFilter; readonly memory: TapMemory }
+  | { readonly type: "untap"; readonly id: number };
 
-/** Worker to main. */
+/** Main to worker. `records`: a ring is worth looking at. */
+export type ToWorker = StartMessage | Question | TapMessage | { readonly type: "records" };
+
+/** Worker to main. `tapped`: the rings of taps are worth looking at. */
 export type ToMain =
   | { readonly type: "metrics"; readonly memory: SharedArrayBuffer }
   | { readonly type: "series"; readonly series: Series }
   | { readonly type: "event"; readonly event: string; readonly fields: Record<string, unknown> }
   | { readonly type: "started"; readonly refusal?: Refusal }
+  | { readonly type: "tapped" }
   | {
       readonly type: "answer";
       readonly id: number;

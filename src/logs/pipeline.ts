@@ -20,6 +20,7 @@ import {
   type Routes,
   recordOutput,
 } from "./routes.ts";
+import { Taps } from "./tap.ts";
 
 export interface PipelineOptions {
   readonly logs: readonly LogEntry[];
@@ -31,6 +32,8 @@ export interface PipelineOptions {
   readonly registry: LogRegistry;
   readonly stdout: { write(bytes: Uint8Array): Promise<void> };
   readonly records: Records;
+  /** Told that there is something in the ring of a tap. */
+  readonly tapped?: () => void;
 }
 
 /** What a drain left behind. */
@@ -49,6 +52,8 @@ const mostSendReserveMs = 2_000;
 const checkpointReserveMs = 100;
 
 export class Pipeline {
+  /** Whoever watches lines. */
+  readonly taps: Taps;
   private readonly options: PipelineOptions;
   private readonly keeping: Keeping;
   private readonly abort = new AbortController();
@@ -64,11 +69,13 @@ export class Pipeline {
 
   private constructor(options: PipelineOptions) {
     this.options = options;
+    this.taps = new Taps(options.tapped ?? (() => {}));
     this.keeping = new Keeping(options.stateFolder, options.thread);
     const { thread, folder, registry, stdout } = options;
     const stateFolder = logsFolder(options.stateFolder);
     const queue = { thread, signal: this.abort.signal, onRoom: () => this.wake() };
-    this.parts = { thread, folder, stateFolder, registry, checkpoint: () => this.keeping.checkpoint(), stdout, queue };
+    const checkpoint = () => this.keeping.checkpoint();
+    this.parts = { thread, folder, stateFolder, registry, checkpoint, stdout, queue, taps: this.taps };
   }
 
   /** Throws a UserError when the state folder cannot be used or is in use, or an entry cannot be made. */
@@ -174,7 +181,8 @@ export class Pipeline {
   }
 
   private recordLane(): Lane {
-    return this.current.outputs.get(recordOutput.name)!.queue.lane(() => this.options.records);
+    const { queue } = this.current.outputs.get(recordOutput.name)!;
+    return this.taps.through(queue.lane(() => this.options.records));
   }
 
   private leave(queue: OutputQueue): void {

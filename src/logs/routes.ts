@@ -3,6 +3,7 @@ import type { LogInput, LogInputDefinition, LogOutputDefinition, Thread } from "
 import { UserError } from "../errors.ts";
 import { OutputQueue, type OutputQueueOptions } from "./batch.ts";
 import type { CheckpointFile } from "./checkpoint.ts";
+import type { Taps } from "./tap.ts";
 
 /** One entry of `logs:` as the config hands it over. */
 export interface LogEntry {
@@ -28,6 +29,8 @@ export interface RouteParts {
   readonly checkpoint: () => CheckpointFile;
   readonly stdout: { write(bytes: Uint8Array): Promise<void> };
   readonly queue: OutputQueueOptions;
+  /** Whoever watches lines on their way to outputs. */
+  readonly taps: Taps;
 }
 
 /** An output with what waits for it. `same` tells whether it can go on under another config. */
@@ -121,9 +124,9 @@ class Making implements Routes {
   }
 
   private async newRoute(entry: LogEntry, outputs: readonly Output[], same: string): Promise<Route> {
-    const { thread, registry, checkpoint, folder, stateFolder } = this.parts;
+    const { thread, registry, checkpoint, folder, stateFolder, taps } = this.parts;
     const { create } = await dropIn(registry.logInputs, entry.input.use, "input");
-    const lanes = outputs.map(({ queue }) => queue.lane(() => input));
+    const lanes = outputs.map(({ queue }) => taps.through(queue.lane(() => input)));
     const context = { ...thread, name: entry.name, folder, stateFolder, fields: {}, lanes, checkpoint: checkpoint() };
     const input: LogInput = await create(entry.input.options, context);
     this.made.push(input);

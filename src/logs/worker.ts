@@ -58,6 +58,7 @@ async function start({ logs, stateDir, folder, rings, otherRings }: StartMessage
     thread,
     registry,
     stdout,
+    tapped: () => tell({ type: "tapped" }),
     records: new Records(
       { access: new RecordRing(rings.access), schedule: new RecordRing(rings.schedule) },
       otherRings.map((memory) => new RecordRing(memory)),
@@ -96,7 +97,10 @@ async function take(message: ToWorker): Promise<void> {
   }
   const current = await running;
   if (current === undefined) return;
-  if (message.type === "records") current.pipeline.wake();
+  const { pipeline } = current;
+  if (message.type === "records") pipeline.wake();
+  else if (message.type === "tap") pipeline.taps.open(message.id, message.filter, message.memory);
+  else if (message.type === "untap") pipeline.taps.close(message.id);
   else {
     const failed = (error: unknown): ToMain => ({ type: "answer", id: message.id, refusal: refusalOf(error) });
     tell(await answer(current, message).catch(failed));

@@ -130,6 +130,7 @@ export function configOf(listeners: readonly Listener[], limits: Partial<Config[
     file: "outrigger.yaml",
     state: undefined,
     health: { host: "127.0.0.1", port: 0, text: "127.0.0.1:0" },
+    admin: "off",
     shutdown: { graceMs: 25_000 },
     concurrency: 1,
     limits: { connections: undefined, headBytes: 65_536, headFields: 200, memory: { share: 0.7 }, ...limits },

@@ -68,6 +68,7 @@ export function configOf(wishes: readonly ListenerWish[], limits: Partial<Limits
     file: "outrigger.yaml",
     state: undefined,
     health: address(0),
+    admin: "off",
     shutdown: { graceMs: 25_000 },
     concurrency: 1,
     limits: { connections: undefined, headBytes: 65_536, headFields: 200, memory: { share: 0.7 }, ...limits },

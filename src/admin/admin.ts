@@ -1,0 +1,110 @@
+/**
+ * What people and `outrigger logs` ask a running sidecar: a Unix socket in the state folder, or a port of loopback.
+ * Served by Bun itself, as health is; what answers a path is loaded when it is asked for the first time.
+ */
+import { join } from "node:path";
+import type { Server } from "bun";
+import { adminSocketName } from "../config/admin.ts";
+import type { Address, AdminPlace } from "../config/schema.ts";
+import type { Awaitable, Emit } from "../contracts.ts";
+import { errorCode, UserError } from "../errors.ts";
+import { bindSocket } from "./admin-socket.ts";
+import { json, nothingHere, useOther } from "./answers.ts";
+import type { LogWatch } from "./log-pages.ts";
+import { pageRefusal } from "./rebinding.ts";
+
+/** What the listener asks the sidecar. */
+export type AdminSource = LogWatch;
+
+export interface AdminOptions {
+  readonly place: AdminPlace;
+  readonly stateDir: string;
+  readonly source: AdminSource;
+  readonly emit: Emit;
+}
+
+/** Answers a GET. What changes something would be a POST, and nothing does yet. */
+export type Page = (query: URLSearchParams, source: AdminSource) => Awaitable<Response>;
+
+const pages: Readonly<Record<string, () => Promise<Page>>> = {
+  "/logs/files": async () => (await import("./log-pages.ts")).logFiles,
+  "/logs/tail": async () => (await import("./log-pages.ts")).logTail,
+};
+
+const allowed = "GET";
+
+export class AdminListener {
+  /** `unix:/var/lib/outrigger/admin.sock`, `127.0.0.1:7410`. */
+  readonly address: string;
+  private readonly server: Server<undefined>;
+
+  private constructor(server: Server<undefined>, address: string) {
+    this.server = server;
+    this.address = address;
+  }
+
+  /**
+   * Undefined where it is off, or where the state folder takes no socket: nothing that flows depends on it.
+   * Rejects with a UserError (exit 3) when another sidecar has the socket, or the port cannot be bound.
+   */
+  static async open({ place, stateDir, source, emit }: AdminOptions): Promise<AdminListener | undefined> {
+    if (place === "off") return undefined;
+    if (place !== "socket") return openPort(place, source);
+    const path = join(stateDir, adminSocketName);
+    try {
+      const server = await bindSocket(path, () =>
+        Bun.serve({ unix: path, ...common, ...patient, fetch: (request) => answer(request, source) }),
+      );
+      return new AdminListener(server, `unix:${path}`);
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      emit("admin_unavailable", { path, error: errorCode(error) ?? String(error) });
+      return undefined;
+    }
+  }
+
+  static at(server: Server<undefined>, address: string): AdminListener {
+    return new AdminListener(server, address);
+  }
+
+  /** Closes the listener and its connections at once. */
+  async stop(): Promise<void> {
+    await this.server.stop(true);
+  }
+}
+
+const common = { maxRequestBodySize: 1024, development: false } as const;
+/**
+ * A person may stop looking at a tail for an hour: that is no reason to end it. Typed as any object because the
+ * runtime's types know `idleTimeout` for ports only, while its default of 10 s holds for Unix sockets as well.
+ */
+const patient: object = { idleTimeout: 0 };
+
+function openPort({ host, port, text }: Address, source: AdminSource): AdminListener {
+  try {
+    const server = Bun.serve({
+      hostname: host ?? "127.0.0.1",
+      port,
+      ...common,
+      ...patient,
+      // Not the default when development is false: without it a taken port would be shared in silence.
+      reusePort: false,
+      fetch: (request, { port: bound = 0 }) => {
+        const refusal = pageRefusal(request, bound);
+        return refusal === undefined ? answer(request, source) : json(403, { error: refusal });
+      },
+    });
+    return AdminListener.at(server, `${text.replace(/:\d+$/, "")}:${server.port}`);
+  } catch (error) {
+    const why = errorCode(error) === "EADDRINUSE" ? "the port is taken by another process" : String(error);
+    throw new UserError(`admin: cannot listen on ${text}: ${why}; set the key "admin" to a free one, or to off`, 3);
+  }
+}
+
+async function answer(request: Request, source: AdminSource): Promise<Response> {
+  const { pathname, searchParams } = new URL(request.url);
+  const page = pages[pathname];
+  if (page === undefined) return nothingHere(Object.keys(pages));
+  if (request.method !== allowed) return useOther(allowed);
+  return (await page())(searchParams, source);
+}
