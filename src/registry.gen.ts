@@ -17,6 +17,7 @@ export const commands: Record<string, () => Promise<{ default: CommandDefinition
   "check": () => import("./cli/check.ts"),
   "dev": () => import("./cli/dev.ts"),
   "init": () => import("./cli/init.ts"),
+  "logs": () => import("./cli/logs.ts"),
   "run": () => import("./cli/run.ts"),
   "schema": () => import("./cli/schema.ts"),
   "types": () => import("./cli/types.ts"),
