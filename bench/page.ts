@@ -15,6 +15,7 @@ const TITLES = {
   tcp: "Plain TCP",
   start: "Start and idle memory",
   edits: "Filters edited while requests flow",
+  logs: "Log lines per CPU second",
   soak: "Thirty minutes of mixed traffic",
 } as const;
 export type Section = keyof typeof TITLES;

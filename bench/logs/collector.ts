@@ -1,0 +1,92 @@
+/** One collector at work: a process with folders of its own on the proxy's core. */
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Subprocess } from "bun";
+import { LOAD_CORE, PROXY_CORE } from "../layout.ts";
+import { cpuNs, family, pinned } from "../linux.ts";
+import { freePort } from "../running.ts";
+import { fill, type Places, type Switches } from "../template.ts";
+import type { LogContender } from "./contenders.ts";
+import type { LineFile } from "./lines.ts";
+
+const STOP_LIMIT_MS = 20_000;
+
+/** All that a config may ask for; off unless a case says otherwise. */
+const OFF: Switches = { file: 0, raw: 0 };
+
+export class Collector {
+  readonly label: string;
+  /** Where a file of output is written. */
+  readonly out: string;
+  private readonly folder: string;
+  private readonly child: Subprocess;
+
+  private constructor(label: string, folder: string, child: Subprocess) {
+    this.label = label;
+    this.folder = folder;
+    this.out = join(folder, "out");
+    this.child = child;
+  }
+
+  /** Starts the contender in a new folder under `workspace`, with `first` as the file it finds there. */
+  static async start(
+    contender: LogContender,
+    label: string,
+    { workspace, places, switches, first }: { workspace: string; places: Places; switches: Switches; first?: LineFile },
+  ): Promise<Collector> {
+    const folder = join(workspace, label.replace(/\W+/g, "-"));
+    for (const name of ["in", "state"]) mkdirSync(join(folder, name), { recursive: true });
+    if (first) linkSync(first.path, join(folder, "in", "first.log"));
+    const config = join(folder, "config");
+    const filled = { health: freePort(), ...places, folder };
+    writeFileSync(config, await fill(contender.template, filled, { ...OFF, ...switches }));
+    const child = pinned(PROXY_CORE, LOAD_CORE, () =>
+      Bun.spawn(contender.command(config, folder), {
+        cwd: folder,
+        stdin: "ignore",
+        stdout: Bun.file(join(folder, "out")),
+        stderr: Bun.file(join(folder, "said")),
+      }),
+    );
+    return new Collector(label, folder, child);
+  }
+
+  /** One more file for it to find. It is there whole at once; `name` must be new. */
+  give(file: LineFile, name: string): void {
+    linkSync(file.path, join(this.folder, "in", `${name}.log`));
+  }
+
+  /** User and system time so far, in milliseconds. @throws when it has ended */
+  cpuMs(): number {
+    return Number(this.pids().reduce((sum, pid) => sum + cpuNs(pid), 0n)) / 1e6;
+  }
+
+  /** The most that was ever resident, in MiB. */
+  peakRssMiB(): number {
+    const peak = (pid: number) => /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+    return this.pids().reduce((sum, pid) => sum + Number(peak(pid) ?? 0), 0) / 1024;
+  }
+
+  pids(): number[] {
+    if (this.child.exitCode !== null) throw new Error(`${this.label} ended: ${this.said()}`);
+    return family(this.child.pid);
+  }
+
+  /** The last of what it said on stderr. */
+  said(): string {
+    const path = join(this.folder, "said");
+    return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n").slice(-5).join("\n") : "";
+  }
+
+  /** Ends it by SIGTERM and waits; its files stay until `remove`. */
+  async stop(): Promise<void> {
+    this.child.kill();
+    const late = setTimeout(() => this.child.kill("SIGKILL"), STOP_LIMIT_MS);
+    await this.child.exited;
+    clearTimeout(late);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
