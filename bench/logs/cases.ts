@@ -35,7 +35,7 @@ export const cases: readonly Case[] = [
     name: "raw-file",
     doc: "raw lines to a file",
     kind: plain,
-    switches: { file: 1, raw: 1 },
+    switches: { raw: 1 },
     contenders: ["rsyslog", "syslog-ng"],
     bytes: 1024 * MiB,
     bars: { rsyslog: { aim: 3, bar: 2 } },

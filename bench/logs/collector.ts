@@ -9,10 +9,19 @@ import { fill, type Places, type Switches } from "../template.ts";
 import type { LogContender } from "./contenders.ts";
 import type { LineFile } from "./lines.ts";
 
+export interface Start {
+  /** The folder in which it gets its own. */
+  workspace: string;
+  places?: Places;
+  switches: Switches;
+  /** Puts files where they are collected from, before it starts. */
+  prepare?(folder: string): void;
+}
+
 const STOP_LIMIT_MS = 20_000;
 
-/** All that a config may ask for; off unless a case says otherwise. */
-const OFF: Switches = { file: 0, raw: 0 };
+/** All that a config may ask for, unless a case says otherwise. */
+const OFF: Switches = { collect: 1, raw: 0, proxy: 0 };
 
 export class Collector {
   readonly label: string;
@@ -28,15 +37,12 @@ export class Collector {
     this.child = child;
   }
 
-  /** Starts the contender in a new folder under `workspace`, with `first` as the file it finds there. */
-  static async start(
-    contender: LogContender,
-    label: string,
-    { workspace, places, switches, first }: { workspace: string; places: Places; switches: Switches; first?: LineFile },
-  ): Promise<Collector> {
+  /** Starts the contender in a new folder under `workspace`. */
+  static async start(contender: LogContender, label: string, start: Start): Promise<Collector> {
+    const { workspace, places, switches } = start;
     const folder = join(workspace, label.replace(/\W+/g, "-"));
     for (const name of ["in", "state"]) mkdirSync(join(folder, name), { recursive: true });
-    if (first) linkSync(first.path, join(folder, "in", "first.log"));
+    start.prepare?.(join(folder, "in"));
     const config = join(folder, "config");
     const filled = { health: freePort(), ...places, folder };
     writeFileSync(config, await fill(contender.template, filled, { ...OFF, ...switches }));
@@ -51,9 +57,14 @@ export class Collector {
     return new Collector(label, folder, child);
   }
 
+  /** Where it collects from. */
+  get in(): string {
+    return join(this.folder, "in");
+  }
+
   /** One more file for it to find. It is there whole at once; `name` must be new. */
   give(file: LineFile, name: string): void {
-    linkSync(file.path, join(this.folder, "in", `${name}.log`));
+    linkSync(file.path, join(this.in, `${name}.log`));
   }
 
   /** User and system time so far, in milliseconds. @throws when it has ended */

@@ -1,53 +1,128 @@
 /** `npm run bench -- logs`: what it is called with, and which of its points are run. */
 import { join } from "node:path";
+import type { Section } from "../page.ts";
 import { type Case, cases } from "./cases.ts";
 import { findCollector, LOG_CONTENDERS, type LogContender } from "./contenders.ts";
+import { measureIdle } from "./idle.ts";
+import { measureLatency } from "./latency.ts";
 import { LINE_BYTES, writeLines } from "./lines.ts";
-import { type CaseResult, type Feed, type LogPlan, measureCase } from "./measure.ts";
+import { type CaseResult, type Feed, measureCase } from "./measure.ts";
 import { logSection } from "./report.ts";
-import { makeWorkspace } from "./workspace.ts";
+import { makeWorkspace, type Workspace } from "./workspace.ts";
 
 export interface LogOptions {
   /** Names of points; none for all. */
   points: readonly string[];
   /** Names of other collectors; none for all. */
   against: readonly string[];
-  rounds: number;
+  /** Of each point; its own when absent. */
+  rounds?: number | undefined;
   /** Of each file; each case's own when absent. */
-  bytes?: number;
+  bytes?: number | undefined;
+  /** Of a run of p99, or of the idle time; each its own when absent. */
+  seconds?: number | undefined;
   fromSource: boolean;
   say(line: string): void;
 }
 
-export const LOG_POINTS = cases.map(({ name }) => name);
-export const LOG_ROUNDS = 5;
-const WARM_UP_BYTES = 16 * 2 ** 20;
+/** A section of the page, and whether the run was large enough for it to be kept. */
+export interface LogSection {
+  name: Section;
+  body: string;
+  isWhole: boolean;
+}
 
-/** Measures the chosen cases and returns the section of the page. */
-export async function measureLogs(options: LogOptions): Promise<string> {
-  const chosen = cases.filter(({ name }) => options.points.length === 0 || options.points.includes(name));
+interface Point {
+  name: string;
+  doc: string;
+  run(options: LogOptions): Promise<LogSection>;
+}
+
+const CASE_ROUNDS = 5;
+const WARM_UP_BYTES = 16 * 2 ** 20;
+const P99 = { runs: 9, seconds: 4, requestsPerSecond: 2000, logBytesPerSecond: 24e6 };
+const IDLE = { files: 1000, seconds: 60 };
+
+/** What is no throughput. */
+const others: readonly Point[] = [
+  { name: "p99", doc: "requests while logs flow, against rsyslog reading the same", run: p99 },
+  { name: "idle", doc: `${IDLE.files} files to which nothing is written`, run: idle },
+];
+
+export const LOG_POINTS = [...cases, ...others].map(({ name }) => name);
+export const LOG_USAGE = `--bytes 256MiB  of log for each collector in a round
+            --seconds 4  of a run of p99, or of idle's quiet   --rounds ${CASE_ROUNDS}  or runs of p99`;
+
+/** Measures the chosen points one after the other. */
+export async function* measureLogs(options: LogOptions): AsyncGenerator<LogSection> {
+  const isChosen = ({ name }: { name: string }) => options.points.length === 0 || options.points.includes(name);
+  const chosen = cases.filter(isChosen);
+  if (chosen.length > 0) yield await throughput(chosen, options);
+  for (const point of others.filter(isChosen)) {
+    options.say(`logs ${point.name}: ${point.doc}`);
+    yield await point.run(options);
+  }
+}
+
+async function throughput(chosen: readonly Case[], options: LogOptions): Promise<LogSection> {
   const { contenders, missing } = await collectors(options);
   const most = Math.max(...chosen.map((one) => options.bytes ?? one.bytes));
-  const workspace = makeWorkspace(2 * (most + WARM_UP_BYTES));
-  const plan: LogPlan = { rounds: options.rounds, workspace: workspace.folder, say: options.say };
+  const rounds = options.rounds ?? CASE_ROUNDS;
   const results: CaseResult[] = [];
+  const workspace = makeWorkspace(2 * (most + WARM_UP_BYTES));
   try {
+    const plan = { rounds, workspace: workspace.folder, say: options.say };
     for (const one of chosen) {
       options.say(`logs ${one.name}: ${one.doc}`);
       const its = contenders.filter(({ name }, i) => i === 0 || one.contenders.includes(name));
-      results.push(await measureCase(one, its, feedOf(one, options.bytes ?? one.bytes, plan), plan));
+      results.push(await measureCase(one, its, feedOf(one, options.bytes ?? one.bytes, workspace), plan));
     }
   } finally {
     workspace.remove();
   }
-  return logSection({
-    rounds: options.rounds,
-    versions: contenders.map(({ version }) => version),
-    configs: contenders.map(({ template }) => template),
-    missing,
-    results,
-    files: workspace.kind,
-  });
+  const isUsual = options.bytes === undefined && options.against.length === 0 && missing.length === 0;
+  return {
+    name: "logs",
+    body: logSection({ rounds, contenders, missing, results, files: workspace.kind }),
+    isWhole: isUsual && rounds >= CASE_ROUNDS && chosen.length === cases.length,
+  };
+}
+
+function feedOf({ kind }: Case, bytes: number, { folder }: Workspace): Feed {
+  const lines = Math.max(1, Math.floor(bytes / LINE_BYTES));
+  const warmUp = Math.max(1, Math.floor(Math.min(bytes / 4, WARM_UP_BYTES) / LINE_BYTES));
+  return {
+    first: writeLines(kind, join(folder, `${kind.name}-first`), 0, warmUp),
+    main: writeLines(kind, join(folder, `${kind.name}-main`), warmUp, warmUp + lines),
+  };
+}
+
+async function p99(options: LogOptions): Promise<LogSection> {
+  const { contenders } = await collectors({ ...options, against: ["rsyslog"] });
+  const [outrigger, rsyslog] = contenders;
+  if (!outrigger || !rsyslog) throw new Error("p99 needs rsyslog");
+  const { rounds: runs = P99.runs, seconds = P99.seconds } = options;
+  const workspace = makeWorkspace(3 * (runs + 2) * seconds * P99.logBytesPerSecond);
+  try {
+    const place = { workspace: workspace.folder, kind: workspace.kind, say: options.say };
+    const body = await measureLatency(outrigger, rsyslog, { ...P99, runs, seconds, ...place });
+    return { name: "logs_p99", body, isWhole: runs >= P99.runs && seconds >= P99.seconds };
+  } finally {
+    workspace.remove();
+  }
+}
+
+async function idle(options: LogOptions): Promise<LogSection> {
+  const { contenders } = await collectors(options);
+  const seconds = options.seconds ?? IDLE.seconds;
+  const workspace = makeWorkspace(contenders.length * IDLE.files * 64 * 1024);
+  try {
+    const place = { workspace: workspace.folder, kind: workspace.kind, say: options.say };
+    const body = await measureIdle(contenders, { ...IDLE, seconds, ...place });
+    return { name: "logs_idle", body, isWhole: seconds >= IDLE.seconds };
+  } finally {
+    workspace.remove();
+  }
 }
 
 async function collectors(options: LogOptions): Promise<{ contenders: LogContender[]; missing: string[] }> {
@@ -61,13 +136,4 @@ async function collectors(options: LogOptions): Promise<{ contenders: LogContend
   }
   for (const why of missing) options.say(`left out: ${why}`);
   return { contenders, missing };
-}
-
-function feedOf({ kind }: Case, bytes: number, { workspace }: LogPlan): Feed {
-  const lines = Math.max(1, Math.floor(bytes / LINE_BYTES));
-  const warmUp = Math.max(1, Math.floor(Math.min(bytes / 4, WARM_UP_BYTES) / LINE_BYTES));
-  return {
-    first: writeLines(kind, join(workspace, `${kind.name}-first`), 0, warmUp),
-    main: writeLines(kind, join(workspace, `${kind.name}-main`), warmUp, warmUp + lines),
-  };
 }

@@ -3,6 +3,8 @@
  * each in a new process with empty state; the order is reversed every round. The first contender runs twice a round,
  * first and last: the ratio of the two shows how much of a difference is noise.
  */
+import { linkSync } from "node:fs";
+import { join } from "node:path";
 import { PROXY_CORE } from "../layout.ts";
 import { coreBusyTicks } from "../linux.ts";
 import type { Case } from "./cases.ts";
@@ -116,13 +118,10 @@ async function guarded(entry: Entry, plan: LogPlan, sample: () => Promise<LogSam
 }
 
 async function sampleOf(entry: Entry, one: Case, feed: Feed, plan: LogPlan): Promise<LogSample> {
-  const { switches } = one;
-  const { workspace } = plan;
   const collector = await Collector.start(entry.contender, entry.label, {
-    workspace,
-    places: {},
-    switches,
-    first: feed.first,
+    workspace: plan.workspace,
+    switches: one.switches,
+    prepare: (folder) => linkSync(feed.first.path, join(folder, "first.log")),
   });
   try {
     const output = new OutputFile(collector.out);
@@ -155,7 +154,7 @@ async function timed(collector: Collector, output: Output, file: LineFile): Prom
 }
 
 /** Waits for the last line of the file. @throws when it does not come, or the collector has ended */
-async function arrived(collector: Collector, output: Output, file: LineFile, limitMs: number): Promise<void> {
+export async function arrived(collector: Collector, output: Output, file: LineFile, limitMs: number): Promise<void> {
   const last = mark(file.to - 1);
   for (const until = performance.now() + limitMs; !(await output.endsWith(last)); await Bun.sleep(POLL_MS)) {
     collector.pids();

@@ -2,13 +2,13 @@
 import { conditions } from "../machine.ts";
 import { table } from "../page.ts";
 import { median, ratios } from "../statistics.ts";
+import type { LogContender } from "./contenders.ts";
 import { LINE_BYTES } from "./lines.ts";
 import type { CaseResult, LogColumn } from "./measure.ts";
 
 export interface LogReport {
   rounds: number;
-  versions: readonly string[];
-  configs: readonly string[];
+  contenders: readonly LogContender[];
   missing: readonly string[];
   results: readonly CaseResult[];
   /** What kind of file system the files were on. */
@@ -24,13 +24,18 @@ export function logSection(report: LogReport): string {
   ].join("\n\n");
 }
 
-function method({ rounds, versions, configs, missing, results, files }: LogReport): string {
-  const links = configs.map((file) => `[${file}](../bench/configs/${file})`).join(", ");
+/** What they are, and how they were told what to do. */
+export function logConfigs(contenders: readonly LogContender[]): string {
+  const links = contenders.map(({ template }) => `[${template}](../bench/configs/${template})`).join(", ");
+  return `${contenders.map(({ version }) => version).join("; ")}; configs: ${links}`;
+}
+
+function method({ rounds, contenders, missing, results, files }: LogReport): string {
   const lost = results.flatMap((one) => one.lost.map((why) => `- left out at ${one.case.name}: ${oneLine(why)}`));
   const amounts = results.map((one) => `${one.case.name} ${(one.bytes / 2 ** 20).toFixed(0)} MiB`).join(", ");
   return [
     ...conditions().map((fact) => `- ${fact}`),
-    `- ${versions.join("; ")}; configs: ${links}`,
+    `- ${logConfigs(contenders)}`,
     ...missing.map((why) => `- left out: ${oneLine(why)}`),
     ...lost,
     `- Lines of ${LINE_BYTES} bytes; a collector gets them as one file that is suddenly there (${amounts}), after a smaller one that warms it up. Collector on core 0, the sink and all else on core 1; files ${files}.`,
