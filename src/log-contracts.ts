@@ -58,6 +58,8 @@ export interface Block {
   markAt(place: number): Mark;
   /** Memory that stays taken until the block is acknowledged, in bytes. */
   readonly heldBytes: number;
+  /** Bytes of the source, of those between `start` and `end`, that a rule left out on purpose. Default: none. */
+  readonly droppedBytes?: number | undefined;
   /** One output is done with it: called once by each, after the acknowledgement. */
   release?(): void;
 }
@@ -100,6 +102,12 @@ export interface Rejection {
 }
 
 /**
+ * Why a batch comes again, as metrics tell it: the destination asked for fewer (429), is not well (5xx), cannot be
+ * reached, did not answer in time, does not let us in (401, 403), or something else.
+ */
+export type RetryCause = "throttled" | "unavailable" | "unreachable" | "timeout" | "forbidden" | "other";
+
+/**
  * What became of a batch; only what is settled moves the checkpoint.
  *
  * - `delivered`: the destination has it for good, but for items it rejected.
@@ -115,6 +123,8 @@ export type Delivery =
   | {
       readonly outcome: "retry";
       readonly reason: string;
+      /** Default: `other`. */
+      readonly cause?: RetryCause;
       readonly afterMs?: number;
       readonly only?: readonly number[];
       readonly rejected?: readonly Rejection[];

@@ -1,32 +1,31 @@
 /**
  * What waits for one output: blocks in order, within a budget of memory, delivered batch by batch.
  *
- *   offer -> [ block block block ... ] -> deliver -> delivered | refused -> acknowledged, room again
- *                                              \-> retry after a growing pause
+ *   offer -> [ block block block ... ] -> deliver -> delivered -> acknowledged, room again
+ *             closed by bytes, lines, age        \-> retry all, or some items, after a growing pause
+ *                                                \-> halves, down to the one item that is rejected
  *
  * Inputs read only while there is room. A stalled output therefore stops the reading for itself, at a known amount of
- * memory; the files on disk are the buffer behind it.
+ * memory; the files on disk are the buffer behind it. While one batch is under way the next gathers.
  */
-import type { Batch, Block, Counter, Delivery, Gauge, Lane, LogInput, LogOutput, Thread } from "../contracts.ts";
+import type { Batch, BatchLimits, Block, Delivery, Gauge, Lane, LogOutput, Thread } from "../contracts.ts";
+import { Backoff } from "./backoff.ts";
+import { Gathering, type Owner, type Waiting } from "./gathering.ts";
+import { batchOf } from "./narrow.ts";
+import { type Outcome, outcomeOf, type Rejected, rejectAll } from "./outcome.ts";
+import { OutputCounters } from "./output-counters.ts";
+import { isEmpty, isPartOf, sourceBytesOf } from "./piece.ts";
+import { batchLimits, type OutputPolicy, retryPolicy } from "./policy.ts";
 
 /** Memory that all outputs together may hold, and one of them at most. */
 export const totalHeldBytes = 32 * 1024 * 1024;
 export const mostHeldBytes = 8 * 1024 * 1024;
 /** What a block costs beyond its bytes. */
 const blockOverheadBytes = 256;
-const batchBytes = 1024 * 1024;
-const firstRetryMs = 500;
-const lastRetryMs = 30_000;
+/** Longest pause while everything is to be delivered now: what is not may be gone with the pod. */
+const hurriedPauseMs = 1_000;
 
 type QueueThread = Pick<Thread, "clock" | "random" | "emit" | "metrics">;
-
-/** Who is told that a block is done. */
-type Owner = Pick<LogInput, "acknowledged">;
-
-interface Waiting {
-  readonly block: Block;
-  readonly owner: Owner;
-}
 
 export interface OutputQueueOptions {
   readonly thread: QueueThread;
@@ -36,28 +35,40 @@ export interface OutputQueueOptions {
   readonly onRoom: () => void;
 }
 
+type Retry = Extract<Delivery, { outcome: "retry" }>;
+
 export class OutputQueue {
   readonly name: string;
   limitBytes = mostHeldBytes;
   private readonly output: LogOutput;
   private readonly options: OutputQueueOptions;
-  private readonly delivered: Counter;
-  private readonly retries: Counter;
+  private readonly limits: BatchLimits;
+  private readonly gathering: Gathering;
+  private readonly backoff: Backoff;
+  private readonly counters: OutputCounters;
   private readonly held: Gauge;
-  private waiting: Waiting[] = [];
+  /** Blocks of the batch under way that are not acknowledged yet. */
+  private sent: Waiting[] = [];
+  /** What is left to be done of that batch, in order. */
+  private left: Batch[] = [];
   private heldBytes = 0;
   private unsent = 0;
   private running: Promise<void> | undefined;
-  private retryMs = firstRetryMs;
+  private ageTimer: ReturnType<typeof setTimeout> | undefined;
+  private isDue = false;
+  private isHurried = false;
   private failing = false;
+  private endPause = () => {};
 
-  constructor(name: string, output: LogOutput, options: OutputQueueOptions) {
-    const { metrics } = options.thread;
+  constructor(name: string, output: LogOutput, options: OutputQueueOptions, policy: OutputPolicy = {}) {
+    const { metrics, random } = options.thread;
     this.name = name;
     this.output = output;
     this.options = options;
-    this.delivered = metrics.counter("outrigger_log_acknowledged_bytes_total", { output: name });
-    this.retries = metrics.counter("outrigger_log_output_retries_total", { output: name });
+    this.limits = batchLimits(output.batch, policy.batch);
+    this.gathering = new Gathering(this.limits);
+    this.backoff = new Backoff(retryPolicy(policy.retry), random);
+    this.counters = new OutputCounters(metrics, name);
     this.held = metrics.gauge("outrigger_log_held_bytes", { output: name });
   }
 
@@ -66,7 +77,7 @@ export class OutputQueue {
     return this.limitBytes - this.heldBytes;
   }
 
-  /** Bytes of lines that were offered and neither delivered nor refused. */
+  /** Bytes of lines that were offered and are not done with. */
   get unsentBytes(): number {
     return this.unsent;
   }
@@ -84,101 +95,160 @@ export class OutputQueue {
   }
 
   offer(block: Block, owner: Owner): void {
-    this.waiting.push({ block, owner });
-    this.hold(block.heldBytes + blockOverheadBytes);
+    const heldBytes = block.heldBytes + blockOverheadBytes;
+    const sinceMs = this.options.thread.clock.now();
+    this.gathering.add({ block, owner, heldBytes, sinceMs, isPlace: true });
+    this.hold(heldBytes);
     this.unsent += block.size;
-    this.running ??= this.run();
+    this.counters.offered(block);
+    this.go();
   }
 
-  /** Resolves once everything was delivered or refused, or the signal was aborted. */
+  /** Delivers what waits without letting it gather, from now on and without long pauses. */
+  hurry(): void {
+    this.isHurried = true;
+    this.endPause();
+    this.go();
+  }
+
+  /** Resolves once everything was delivered or rejected, or the signal was aborted. */
   async flush(): Promise<void> {
+    this.hurry();
     while (this.running !== undefined && !this.options.signal.aborted) await this.running;
   }
 
   /** Delivers what waits, then lets go of the output. */
   async close(): Promise<void> {
     await this.flush();
+    clearTimeout(this.ageTimer);
     await this.output.close?.();
   }
 
-  private async run(): Promise<void> {
-    let batch: Batch | undefined;
-    while (this.waiting.length > 0 && !this.options.signal.aborted) {
-      batch ??= this.nextBatch();
-      const delivery = await this.attempt(batch);
-      if (delivery === undefined) break;
-      if (delivery.outcome === "retry") await this.pause(delivery);
-      else {
-        this.complete(batch.blocks.length, delivery);
-        batch = undefined;
-      }
-    }
-    this.running = undefined;
+  /** Sends, or sets the timer that will. */
+  private go(): void {
+    if (this.running !== undefined) return;
+    if (this.isReady) this.running = this.run();
+    else this.wait();
   }
 
-  private nextBatch(): Batch {
-    const most = this.output.batch?.bytes ?? batchBytes;
-    const blocks: Block[] = [];
-    let bytes = 0;
-    let count = 0;
-    for (const { block } of this.waiting) {
-      if (blocks.length > 0 && bytes + block.size > most) break;
-      blocks.push(block);
-      bytes += block.size;
-      count += block.count;
+  private get isReady(): boolean {
+    if (this.left.length > 0) return true;
+    if (this.gathering.isEmpty) return false;
+    return this.isHurried || this.isDue || this.limits.ageMs === 0 || this.gathering.isFull || this.room <= 0;
+  }
+
+  private wait(): void {
+    const { dueMs } = this.gathering;
+    if (this.ageTimer !== undefined || dueMs === undefined) return;
+    const waitMs = Math.max(0, dueMs - this.options.thread.clock.now());
+    this.ageTimer = setTimeout(() => {
+      this.ageTimer = undefined;
+      this.isDue = true;
+      this.go();
+    }, waitMs);
+  }
+
+  private async run(): Promise<void> {
+    // What else is offered in this turn comes along.
+    await undefined;
+    while (this.isReady && !this.options.signal.aborted) {
+      if (this.left.length === 0) this.take();
+      else await this.attempt(this.left[0]!);
     }
-    return { blocks, bytes, count };
+    this.running = undefined;
+    if (!this.options.signal.aborted) this.wait();
+  }
+
+  private take(): void {
+    clearTimeout(this.ageTimer);
+    this.ageTimer = undefined;
+    this.isDue = false;
+    this.sent = this.gathering.take();
+    const blocks = this.sent.map(({ block }) => block);
+    const full = blocks.filter((block) => !isEmpty(block));
+    this.left = full.length === 0 ? [] : [batchOf(full)];
+    for (const block of blocks) if (isEmpty(block)) this.counters.passed(block);
+    this.acknowledge();
+  }
+
+  private async attempt(batch: Batch): Promise<void> {
+    const delivery = await this.deliver(batch);
+    if (delivery === undefined) return;
+    const outcome = this.judge(batch, delivery);
+    if (outcome.rejected.length > 0) this.refuse(outcome.rejected);
+    this.counters.delivered(outcome);
+    this.left.splice(0, 1, ...outcome.left);
+    this.acknowledge();
+    if (delivery.outcome === "retry" && outcome.left.length > 0) await this.pause(delivery);
+    else this.goOn(outcome);
   }
 
   /** Undefined when the signal was aborted first. */
-  private attempt(batch: Batch): Promise<Delivery | undefined> {
+  private deliver(batch: Batch): Promise<Delivery | undefined> {
+    const { signal, thread } = this.options;
+    const startMs = thread.clock.now();
     const failed = (error: unknown): Delivery => ({ outcome: "retry", reason: String(error) });
     const delivery = (async () => this.output.deliver(batch))().catch(failed);
-    const { signal } = this.options;
     if (signal.aborted) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const abort = () => resolve(undefined);
       signal.addEventListener("abort", abort, { once: true });
       void delivery.then((result) => {
         signal.removeEventListener("abort", abort);
+        this.counters.attempted((thread.clock.now() - startMs) / 1_000);
         resolve(result);
       });
     });
   }
 
-  private complete(count: number, delivery: Delivery): void {
-    const done = this.waiting.slice(0, count);
-    this.waiting = this.waiting.slice(count);
+  private judge(batch: Batch, delivery: Delivery): Outcome {
+    const now = this.options.thread.clock.now();
+    const outcome = outcomeOf(batch, delivery);
+    if (delivery.outcome !== "retry" || outcome.left.length === 0) return outcome;
+    this.backoff.failed(now);
+    if ((outcome.delivered?.count ?? 0) * 2 >= batch.count) this.backoff.progressed();
+    if (!this.backoff.isOver(now)) return outcome;
+    const rest = outcome.left.flatMap((one) => rejectAll(one, "gave_up", delivery.reason).rejected);
+    return { ...outcome, left: [], rejected: [...outcome.rejected, ...rest] };
+  }
+
+  /** Everything before the first item that is left is done. */
+  private acknowledge(): void {
     const wasFull = this.room <= 0;
-    if (delivery.outcome === "refused" || delivery.outcome === "tooLarge") this.refuse(done, delivery.reason);
-    this.recover();
-    for (const { block, owner } of done) {
-      this.hold(-block.heldBytes - blockOverheadBytes);
+    const next = this.left[0]?.blocks[0];
+    let done = 0;
+    for (; done < this.sent.length; done++) {
+      const { block, owner, heldBytes, isPlace } = this.sent[done]!;
+      if (next !== undefined && isPartOf(next, block)) break;
+      this.hold(-heldBytes);
       this.unsent -= block.size;
-      if (delivery.outcome === "delivered") this.delivered.add(block.end - block.start);
-      owner.acknowledged(block, this.name);
+      if (isPlace) owner.acknowledged(block, this.name);
       block.release?.();
     }
+    this.sent.splice(0, done);
+    this.counters.balance([...this.left.flatMap(({ blocks }) => blocks), ...this.gathering.blocks]);
     if (wasFull && this.room > 0) this.options.onRoom();
   }
 
-  private refuse(done: readonly Waiting[], reason: string): void {
-    const bytes = done.reduce((sum, { block }) => sum + block.end - block.start, 0);
-    this.options.thread.metrics.counter("outrigger_log_refused_bytes_total", { output: this.name }).add(bytes);
-    this.options.thread.emit("log_batch_refused", { output: this.name, bytes, reason });
+  private refuse(rejected: readonly Rejected[]): void {
+    const bytes = rejected.reduce((sum, { block }) => sum + sourceBytesOf(block), 0);
+    this.counters.rejected(rejected, false);
+    this.options.thread.emit("log_batch_refused", { output: this.name, bytes, reason: rejected[0]?.reason });
   }
 
-  private async pause({ reason, afterMs }: { reason: string; afterMs?: number }): Promise<void> {
-    this.retries.add(1);
+  private async pause({ reason, cause = "other", afterMs }: Retry): Promise<void> {
+    this.counters.retried(cause);
     if (!this.failing) this.options.thread.emit("log_output_failing", { output: this.name, reason });
     this.failing = true;
-    const waitMs = afterMs ?? this.retryMs * (0.5 + this.options.thread.random() / 2);
-    this.retryMs = Math.min(this.retryMs * 2, lastRetryMs);
-    await abortableSleep(waitMs, this.options.signal);
+    const waitMs = this.backoff.pauseMs(afterMs);
+    await this.sleep(this.isHurried ? Math.min(waitMs, hurriedPauseMs) : waitMs);
   }
 
-  private recover(): void {
-    this.retryMs = firstRetryMs;
+  /** What comes next was not tried yet. */
+  private goOn({ delivered }: Outcome): void {
+    this.backoff.next();
+    if (delivered === undefined) return;
+    this.backoff.progressed();
     if (this.failing) this.options.thread.emit("log_output_recovered", { output: this.name });
     this.failing = false;
   }
@@ -187,16 +257,20 @@ export class OutputQueue {
     this.heldBytes += bytes;
     this.held.set(this.heldBytes);
   }
-}
 
-function abortableSleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
+  /** Ends early when the signal is aborted or everything gets urgent. */
+  private sleep(ms: number): Promise<void> {
+    const { signal } = this.options;
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        this.endPause = () => {};
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal.addEventListener("abort", done, { once: true });
+      this.endPause = done;
+    });
+  }
 }

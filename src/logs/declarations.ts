@@ -1,5 +1,6 @@
 /** What the log engine says and counts. `events.ts` and `metrics.ts` take these tables in with their own. */
 import type { EventDeclaration, MetricDeclaration } from "../contracts.ts";
+import { deliveryMetrics } from "./delivery-metrics.ts";
 
 export const logEvents = {
   log_pattern_matches_nothing: {
@@ -43,7 +44,6 @@ export const logEvents = {
 } as const satisfies Record<string, EventDeclaration>;
 
 const byInput = ["input"] as const;
-const byOutput = ["output"] as const;
 
 export const logMetrics = {
   outrigger_log_read_bytes_total: {
@@ -52,22 +52,7 @@ export const logMetrics = {
     labels: byInput,
   },
   outrigger_log_read_lines_total: { kind: "counter", doc: "Lines read from log files.", labels: byInput },
-  outrigger_log_acknowledged_bytes_total: {
-    kind: "counter",
-    doc: "Bytes an output has for good, of files and of records.",
-    labels: byOutput,
-  },
-  outrigger_log_held_bytes: {
-    kind: "gauge",
-    doc: "Memory taken by lines an output has not acknowledged.",
-    labels: byOutput,
-  },
-  outrigger_log_output_retries_total: {
-    kind: "counter",
-    doc: "Batches an output could not take at once.",
-    labels: byOutput,
-  },
-  outrigger_log_refused_bytes_total: { kind: "counter", doc: "Bytes an output refused for good.", labels: byOutput },
+  ...deliveryMetrics,
   outrigger_log_lost_bytes_total: {
     kind: "counter",
     doc: "Bytes that were not delivered and no longer can be: truncated before they were read, vanished while nobody looked, held_too_long in deleted files, line_too_long.",

@@ -126,6 +126,7 @@ export class Pipeline {
     if (!this.draining) {
       this.draining = true;
       const end = this.options.thread.clock.now() + withinMs;
+      for (const queue of this.queues()) queue.hurry();
       await this.readToEnd(end - Math.min(withinMs * sendReserve, mostSendReserveMs));
       for (const { input } of this.current.routes) input.finish();
       await this.flushUntil(end - checkpointReserveMs);
@@ -231,7 +232,10 @@ export class Pipeline {
   }
 
   private unsentBytes(): number {
-    const queues = [...this.leaving, ...[...this.current.outputs.values()].map(({ queue }) => queue)];
-    return queues.reduce((sum, queue) => sum + queue.unsentBytes, 0);
+    return this.queues().reduce((sum, queue) => sum + queue.unsentBytes, 0);
+  }
+
+  private queues(): OutputQueue[] {
+    return [...this.leaving, ...[...this.current.outputs.values()].map(({ queue }) => queue)];
   }
 }

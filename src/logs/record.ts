@@ -103,6 +103,8 @@ export interface RecordOrigin {
   readonly start: number;
   readonly mark: Mark;
   readonly heldBytes: number;
+  /** Bytes of the source, up to `mark`, of records that a rule left out. */
+  readonly droppedBytes?: number | undefined;
   /** Given back together with this one. */
   readonly block?: Block | undefined;
 }
@@ -114,16 +116,18 @@ export class RecordBlock implements Block {
   readonly start: number;
   readonly mark: Mark;
   readonly heldBytes: number;
+  readonly droppedBytes: number | undefined;
   private readonly block: Block | undefined;
   private written: Uint8Array | undefined;
 
-  constructor(records: readonly LogRecord[], { source, start, mark, heldBytes, block }: RecordOrigin) {
+  constructor(records: readonly LogRecord[], origin: RecordOrigin) {
     this.records = records;
-    this.source = source;
-    this.start = start;
-    this.mark = mark;
-    this.heldBytes = heldBytes;
-    this.block = block;
+    this.source = origin.source;
+    this.start = origin.start;
+    this.mark = origin.mark;
+    this.heldBytes = origin.heldBytes;
+    this.droppedBytes = origin.droppedBytes;
+    this.block = origin.block;
   }
 
   get bytes(): Uint8Array {

@@ -3,13 +3,21 @@ import type { LogInput, LogInputDefinition, LogOutputDefinition, Thread } from "
 import { UserError } from "../errors.ts";
 import { OutputQueue, type OutputQueueOptions } from "./batch.ts";
 import type { CheckpointFile } from "./checkpoint.ts";
+import type { OutputPolicy } from "./policy.ts";
 import type { Taps } from "./tap.ts";
 
 /** One entry of `logs:` as the config hands it over. */
 export interface LogEntry {
   readonly name: string;
   readonly input: { readonly use: string; readonly options: unknown };
-  readonly outputs: readonly { readonly name: string; readonly use: string; readonly options: unknown }[];
+  readonly outputs: readonly WantedOutput[];
+}
+
+export interface WantedOutput {
+  readonly name: string;
+  readonly use: string;
+  readonly options: unknown;
+  readonly policy?: OutputPolicy | undefined;
 }
 
 /** The drop-ins there are. */
@@ -55,7 +63,7 @@ export interface Routes {
 export const noRoutes: Routes = { routes: [], outputs: new Map() };
 
 /** The output that records go to. */
-export const recordOutput = { name: "stdout", use: "stdout", options: {} };
+export const recordOutput: WantedOutput = { name: "stdout", use: "stdout", options: {} };
 
 /**
  * Makes what `entries` ask for, taking over from `before` what stays as it is. Rejects, and leaves everything as it
@@ -72,8 +80,6 @@ export async function makeRoutes(entries: readonly LogEntry[], before: Routes, p
     throw error;
   }
 }
-
-type WantedOutput = LogEntry["outputs"][number];
 
 class Making implements Routes {
   readonly routes: Route[] = [];
@@ -93,7 +99,7 @@ class Making implements Routes {
 
   /** Two entries that name the same output with the same options share it. */
   async output(wanted: WantedOutput): Promise<Output> {
-    const same = JSON.stringify([wanted.use, wanted.options]);
+    const same = JSON.stringify([wanted.use, wanted.options, wanted.policy]);
     const known = this.outputs.get(wanted.name) ?? this.kept(wanted.name, same) ?? (await this.newOutput(wanted, same));
     if (known.same !== same) throw new UserError(differs(wanted.name), 1);
     this.outputs.set(wanted.name, known);
@@ -114,11 +120,11 @@ class Making implements Routes {
     return output?.same === same ? output : undefined;
   }
 
-  private async newOutput({ name, use, options }: WantedOutput, same: string): Promise<Output> {
+  private async newOutput({ name, use, options, policy }: WantedOutput, same: string): Promise<Output> {
     const { thread, folder, registry, stdout, queue } = this.parts;
     const { create } = await dropIn(registry.logOutputs, use, "output");
     const output = await create(options, { ...thread, name, folder, signal: queue.signal, stdout });
-    const made = { queue: new OutputQueue(name, output, queue), same };
+    const made = { queue: new OutputQueue(name, output, queue, policy), same };
     this.made.push(made.queue);
     return made;
   }

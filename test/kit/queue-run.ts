@@ -1,0 +1,94 @@
+import type { Batch, BatchLimits, Block, Delivery, LogSource } from "../../src/contracts.ts";
+import { OutputQueue } from "../../src/logs/batch.ts";
+import { logMetrics } from "../../src/logs/declarations.ts";
+import { plainBlock } from "../../src/logs/plain-block.ts";
+import type { OutputPolicy } from "../../src/logs/policy.ts";
+import { LineRecord, RecordBlock } from "../../src/logs/record.ts";
+import { MetricsRegion } from "../../src/metrics.ts";
+
+interface QueueRunOptions {
+  readonly batch?: Partial<BatchLimits>;
+  readonly policy?: OutputPolicy;
+  readonly random?: () => number;
+}
+
+/** A queue before an output that the test plays itself, fed with blocks of one source. */
+export class QueueRun {
+  readonly queue: OutputQueue;
+  readonly events: { event: string; fields: Record<string, unknown> }[] = [];
+  readonly metrics = new MetricsRegion(logMetrics, { strict: true });
+  readonly abort = new AbortController();
+  /** Ranges that were acknowledged, in that order. */
+  readonly done: string[] = [];
+  released = 0;
+  rooms = 0;
+  /** Set by hand. */
+  nowMs = 0;
+  private end = 0;
+
+  constructor(deliver: (batch: Batch) => Promise<Delivery>, options: QueueRunOptions = {}) {
+    const { batch = {}, policy = {}, random = () => 0 } = options;
+    const thread = {
+      clock: { now: () => this.nowMs, wall: () => 0 },
+      random,
+      emit: (event: string, fields: Record<string, unknown> = {}) => void this.events.push({ event, fields }),
+      metrics: this.metrics,
+    };
+    const onRoom = () => void this.rooms++;
+    this.queue = new OutputQueue("out", { deliver, batch }, { thread, signal: this.abort.signal, onRoom }, policy);
+  }
+
+  /** Offers lines as they are, as one block. */
+  offer(text: string): void {
+    this.give(plainBlock(source, Buffer.from(text), this.end));
+  }
+
+  /** Offers records, one a line; those that are `null` were dropped by a rule and count as the bytes given. */
+  offerRecords(...lines: (string | number)[]): void {
+    const start = this.end;
+    let offset = start;
+    let droppedBytes = 0;
+    const records: LineRecord[] = [];
+    for (const line of lines) {
+      if (typeof line === "string") records.push(new LineRecord(source, offset, Buffer.from(line)));
+      else droppedBytes += line;
+      offset += typeof line === "string" ? line.length + 1 : line;
+    }
+    this.give(new RecordBlock(records, { source, start, mark: { offset }, heldBytes: offset - start, droppedBytes }));
+  }
+
+  private give(block: Block): void {
+    this.end = block.end;
+    const release = () => {
+      this.released++;
+    };
+    this.queue.offer(Object.assign(block, { release }), this);
+  }
+
+  acknowledged({ start, end }: { start: number; end: number }): void {
+    this.done.push(`${start}-${end}`);
+    this.onAcknowledged(end);
+  }
+
+  /** For tests that look at each acknowledgement. */
+  onAcknowledged = (_end: number) => {};
+
+  /** A counter or gauge, added up over the series that have these labels. */
+  count(metric: string, labels: Record<string, string> = {}): number {
+    const isWanted = (found: readonly (readonly [string, string])[]) =>
+      Object.entries(labels).every(([key, value]) => Object.fromEntries(found)[key] === value);
+    const series = this.metrics.series.filter((one) => one.name === metric && isWanted(one.labels));
+    return series.reduce((sum, { slot }) => sum + this.metrics.values[slot]!, 0);
+  }
+
+  get said(): string[] {
+    return this.events.map(({ event }) => event);
+  }
+}
+
+export const source: LogSource = { id: "1", input: "i", path: "/p", fields: {} };
+
+/** The lines of a batch. */
+export function linesIn({ blocks }: Batch): string[] {
+  return blocks.flatMap(({ bytes }) => Buffer.from(bytes).toString().split("\n").slice(0, -1));
+}
