@@ -10,11 +10,13 @@
  */
 import type { Batch, BatchLimits, Block, Delivery, Gauge, Lane, LogOutput, Thread } from "../contracts.ts";
 import { Backoff } from "./backoff.ts";
+import { Burial } from "./burial.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 import { Gathering, type Owner, type Waiting } from "./gathering.ts";
 import { batchOf } from "./narrow.ts";
-import { type Outcome, outcomeOf, type Rejected, rejectAll } from "./outcome.ts";
+import { type Outcome, outcomeOf, rejectAll } from "./outcome.ts";
 import { OutputCounters } from "./output-counters.ts";
-import { isEmpty, isPartOf, sourceBytesOf } from "./piece.ts";
+import { isEmpty, isPartOf } from "./piece.ts";
 import { batchLimits, type OutputPolicy, retryPolicy } from "./policy.ts";
 
 /** Memory that all outputs together may hold, and one of them at most. */
@@ -35,6 +37,14 @@ export interface OutputQueueOptions {
   readonly onRoom: () => void;
 }
 
+/** One output, and what the configuration says beside it. */
+export interface QueuedOutput {
+  readonly name: string;
+  readonly output: LogOutput;
+  readonly policy?: OutputPolicy | undefined;
+  readonly letters: DeadLetters;
+}
+
 type Retry = Extract<Delivery, { outcome: "retry" }>;
 
 export class OutputQueue {
@@ -46,6 +56,7 @@ export class OutputQueue {
   private readonly gathering: Gathering;
   private readonly backoff: Backoff;
   private readonly counters: OutputCounters;
+  private readonly burial: Burial;
   private readonly held: Gauge;
   /** Blocks of the batch under way that are not acknowledged yet. */
   private sent: Waiting[] = [];
@@ -60,8 +71,8 @@ export class OutputQueue {
   private failing = false;
   private endPause = () => {};
 
-  constructor(name: string, output: LogOutput, options: OutputQueueOptions, policy: OutputPolicy = {}) {
-    const { metrics, random } = options.thread;
+  constructor({ name, output, policy = {}, letters }: QueuedOutput, options: OutputQueueOptions) {
+    const { metrics, random, emit } = options.thread;
     this.name = name;
     this.output = output;
     this.options = options;
@@ -69,6 +80,8 @@ export class OutputQueue {
     this.gathering = new Gathering(this.limits);
     this.backoff = new Backoff(retryPolicy(policy.retry), random);
     this.counters = new OutputCounters(metrics, name);
+    const sleep = (ms: number) => this.sleep(ms);
+    this.burial = new Burial({ output: name, letters, counters: this.counters, emit, sleep });
     this.held = metrics.gauge("outrigger_log_held_bytes", { output: name });
   }
 
@@ -121,6 +134,7 @@ export class OutputQueue {
   async close(): Promise<void> {
     await this.flush();
     clearTimeout(this.ageTimer);
+    this.burial.close();
     await this.output.close?.();
   }
 
@@ -175,7 +189,7 @@ export class OutputQueue {
     const delivery = await this.deliver(batch);
     if (delivery === undefined) return;
     const outcome = this.judge(batch, delivery);
-    if (outcome.rejected.length > 0) this.refuse(outcome.rejected);
+    if (!(await this.burial.take(outcome.rejected))) return;
     this.counters.delivered(outcome);
     this.left.splice(0, 1, ...outcome.left);
     this.acknowledge();
@@ -230,18 +244,11 @@ export class OutputQueue {
     if (wasFull && this.room > 0) this.options.onRoom();
   }
 
-  private refuse(rejected: readonly Rejected[]): void {
-    const bytes = rejected.reduce((sum, { block }) => sum + sourceBytesOf(block), 0);
-    this.counters.rejected(rejected, false);
-    this.options.thread.emit("log_batch_refused", { output: this.name, bytes, reason: rejected[0]?.reason });
-  }
-
   private async pause({ reason, cause = "other", afterMs }: Retry): Promise<void> {
     this.counters.retried(cause);
     if (!this.failing) this.options.thread.emit("log_output_failing", { output: this.name, reason });
     this.failing = true;
-    const waitMs = this.backoff.pauseMs(afterMs);
-    await this.sleep(this.isHurried ? Math.min(waitMs, hurriedPauseMs) : waitMs);
+    await this.sleep(this.backoff.pauseMs(afterMs));
   }
 
   /** What comes next was not tried yet. */
@@ -258,19 +265,20 @@ export class OutputQueue {
     this.held.set(this.heldBytes);
   }
 
-  /** Ends early when the signal is aborted or everything gets urgent. */
-  private sleep(ms: number): Promise<void> {
+  /** Ends early when everything gets urgent; resolves with false when the signal is aborted. */
+  private sleep(ms: number): Promise<boolean> {
     const { signal } = this.options;
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
         signal.removeEventListener("abort", done);
         this.endPause = () => {};
-        resolve();
+        resolve(!signal.aborted);
       };
-      const timer = setTimeout(done, ms);
+      const timer = setTimeout(done, this.isHurried ? Math.min(ms, hurriedPauseMs) : ms);
       signal.addEventListener("abort", done, { once: true });
       this.endPause = done;
+      if (signal.aborted) done();
     });
   }
 }

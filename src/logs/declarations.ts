@@ -32,7 +32,18 @@ export const logEvents = {
   log_input_failed: { level: "error", text: "{input}: reading failed unexpectedly: {error}; it is tried again" },
   log_output_failing: { level: "warn", text: "output {output} takes no lines: {reason}; reading waits for it" },
   log_output_recovered: { level: "info", text: "output {output} takes lines again" },
-  log_batch_refused: { level: "error", text: "output {output} refused {bytes} bytes for good: {reason}" },
+  log_lines_rejected: {
+    level: "error",
+    text: "output {output} will never have {lines} lines of {bytes} bytes ({cause}: {reason}); {fate}",
+  },
+  log_dead_letters_failed: {
+    level: "error",
+    text: "output {output} waits: what it cannot deliver cannot be written to {file} either ({error})",
+  },
+  log_dead_letters_overwritten: {
+    level: "warn",
+    text: "dead letters of output {output} are full: {bytes} bytes of the oldest in {file} are gone",
+  },
   log_checkpoint_corrupt: { level: "error", text: "{file} is not usable, {problem}: kept as {aside}; {instead}" },
   log_checkpoint_failed: {
     level: "error",

@@ -32,6 +32,16 @@ export const deliveryMetrics = {
     doc: `Bytes that are lost because the output keeps no dead letters: ${causes}.`,
     labels: byCause,
   },
+  outrigger_log_dead_letter_failures_total: {
+    kind: "counter",
+    doc: "Writes of dead letters that failed, as on a full disk. The output waits until they succeed.",
+    labels: byOutput,
+  },
+  outrigger_log_dead_letters_overwritten_bytes_total: {
+    kind: "counter",
+    doc: "Bytes of the oldest dead letters that made room for newer ones.",
+    labels: byOutput,
+  },
   outrigger_log_waiting_bytes: {
     kind: "gauge",
     doc: "Bytes read for an output of which nothing is settled yet.",

@@ -74,6 +74,10 @@ export class OutputCounters {
     }
   }
 
+  deadLettersFailed(): void {
+    this.metrics.counter("outrigger_log_dead_letter_failures_total", this.labels).add(1);
+  }
+
   /** A block of which nothing had to be delivered is done. */
   passed(block: Block): void {
     const bytes = sourceBytesOf(block);

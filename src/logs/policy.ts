@@ -12,10 +12,21 @@ export interface RetryPolicy {
   readonly giveUpAfterMs?: number | undefined;
 }
 
+export interface DeadLetterPolicy {
+  /** Default: `dead-letters/OUTPUT.ndjson` in the log worker's folder. */
+  readonly file?: string | undefined;
+  /** Most bytes of it and of the file before it. Default: 64 MiB. */
+  readonly bytes?: number | undefined;
+}
+
 export interface OutputPolicy {
   readonly batch?: Partial<BatchLimits> | undefined;
   readonly retry?: Partial<RetryPolicy> | undefined;
+  /** `off`: items that cannot be delivered are discarded, and counted. */
+  readonly deadLetters?: DeadLetterPolicy | "off" | undefined;
 }
+
+export const defaultDeadLetterBytes = 64 * 1024 * 1024;
 
 const defaultLimits: BatchLimits = { bytes: 1024 * 1024, lines: Number.POSITIVE_INFINITY, ageMs: 0 };
 const defaultRetry: RetryPolicy = { leastMs: 500, mostMs: 30_000 };

@@ -1,9 +1,11 @@
 /** Entries of `logs:` made real: inputs and outputs created together, so that a reload takes effect whole or not at all. */
+import { join, resolve } from "node:path";
 import type { LogInput, LogInputDefinition, LogOutputDefinition, Thread } from "../contracts.ts";
 import { UserError } from "../errors.ts";
 import { OutputQueue, type OutputQueueOptions } from "./batch.ts";
 import type { CheckpointFile } from "./checkpoint.ts";
-import type { OutputPolicy } from "./policy.ts";
+import { DeadLetterFile, type DeadLetters, noDeadLetters } from "./dead-letters.ts";
+import { defaultDeadLetterBytes, type OutputPolicy } from "./policy.ts";
 import type { Taps } from "./tap.ts";
 
 /** One entry of `logs:` as the config hands it over. */
@@ -120,13 +122,22 @@ class Making implements Routes {
     return output?.same === same ? output : undefined;
   }
 
-  private async newOutput({ name, use, options, policy }: WantedOutput, same: string): Promise<Output> {
+  private async newOutput(wanted: WantedOutput, same: string): Promise<Output> {
+    const { name, use, options, policy } = wanted;
     const { thread, folder, registry, stdout, queue } = this.parts;
     const { create } = await dropIn(registry.logOutputs, use, "output");
     const output = await create(options, { ...thread, name, folder, signal: queue.signal, stdout });
-    const made = { queue: new OutputQueue(name, output, queue, policy), same };
+    const made = { queue: new OutputQueue({ name, output, policy, letters: this.lettersOf(wanted) }, queue), same };
     this.made.push(made.queue);
     return made;
+  }
+
+  private lettersOf({ name: output, policy }: WantedOutput): DeadLetters {
+    const { thread, folder, stateFolder } = this.parts;
+    const wanted = policy?.deadLetters ?? {};
+    if (wanted === "off") return noDeadLetters;
+    const { file = join(stateFolder, "dead-letters", `${output}.ndjson`), bytes = defaultDeadLetterBytes } = wanted;
+    return new DeadLetterFile({ output, file: resolve(folder, file), bytes, thread });
   }
 
   private async newRoute(entry: LogEntry, outputs: readonly Output[], same: string): Promise<Route> {

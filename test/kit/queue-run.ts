@@ -1,5 +1,6 @@
 import type { Batch, BatchLimits, Block, Delivery, LogSource } from "../../src/contracts.ts";
 import { OutputQueue } from "../../src/logs/batch.ts";
+import { type DeadLetterOptions, type DeadLetters, noDeadLetters } from "../../src/logs/dead-letters.ts";
 import { logMetrics } from "../../src/logs/declarations.ts";
 import { plainBlock } from "../../src/logs/plain-block.ts";
 import type { OutputPolicy } from "../../src/logs/policy.ts";
@@ -10,6 +11,7 @@ interface QueueRunOptions {
   readonly batch?: Partial<BatchLimits>;
   readonly policy?: OutputPolicy;
   readonly random?: () => number;
+  readonly letters?: (thread: DeadLetterOptions["thread"]) => DeadLetters;
 }
 
 /** A queue before an output that the test plays itself, fed with blocks of one source. */
@@ -35,7 +37,9 @@ export class QueueRun {
       metrics: this.metrics,
     };
     const onRoom = () => void this.rooms++;
-    this.queue = new OutputQueue("out", { deliver, batch }, { thread, signal: this.abort.signal, onRoom }, policy);
+    const letters = options.letters?.(thread) ?? noDeadLetters;
+    const output = { name: "out", output: { deliver, batch }, policy, letters };
+    this.queue = new OutputQueue(output, { thread, signal: this.abort.signal, onRoom });
   }
 
   /** Offers lines as they are, as one block. */
