@@ -9,7 +9,14 @@ import { dirname, join, normalize } from "node:path";
 const dropInFolders = ["filters", "discovery", "log-inputs", "log-transforms", "log-outputs", "cli"];
 
 /** What a drop-in may import at top level. */
-const lightImports = ["src/contracts.ts", "src/log-contracts.ts", "src/errors.ts", "src/version.ts", "zod"];
+const lightImports = [
+  "src/contracts.ts",
+  "src/log-contracts.ts",
+  "src/errors.ts",
+  "src/version.ts",
+  "src/config/scalars.ts",
+  "zod",
+];
 
 interface WordRule {
   word: RegExp;

@@ -10,6 +10,7 @@ export const logInputs: Record<string, () => Promise<{ default: LogInputDefiniti
 };
 
 export const logOutputs: Record<string, () => Promise<{ default: LogOutputDefinition }>> = {
+  "file": () => import("./log-outputs/file.ts"),
   "stdout": () => import("./log-outputs/stdout.ts"),
 };
 

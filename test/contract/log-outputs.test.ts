@@ -1,20 +1,25 @@
 /** What every log output must keep, whatever it writes to: runs over the registry, so a new file is tested before it has a test. */
 import { describe, expect, test } from "bun:test";
-import type { Block, LogOutput, LogOutputContext, LogOutputDefinition } from "../../src/contracts.ts";
-import { logMetrics } from "../../src/logs/declarations.ts";
-import { plainBlock } from "../../src/logs/plain-block.ts";
-import { MetricsRegion } from "../../src/metrics.ts";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LogOutput, LogOutputDefinition } from "../../src/contracts.ts";
 import { logOutputs } from "../../src/registry.gen.ts";
+import { batchOf, OutputRun } from "../kit/output-run.ts";
+import { until } from "../kit/until.ts";
 
 /** Where the bytes of an output end up, and options to send them there. An output without a row here fails its suite. */
 interface Sink {
   readonly options: unknown;
-  /** What has arrived. */
+  /** The lines that have arrived, each ended by a newline, as Latin-1. */
   text(): string;
-  /** From now on nothing is taken, until the returned function is called. */
-  stall(): () => void;
-  /** The next write fails. */
+  /** From now on nothing is taken, until the returned function is called. Left out where a destination answers at once or never. */
+  stall?(): () => void;
+  /** The next batch fails. */
   breakNext(): void;
+  /** True when lines arrive one by one, so that a CR before the newline is not part of them. */
+  readonly isOfRecords?: true;
+  close?(): Promise<void> | void;
 }
 
 class FakeStdout {
@@ -33,8 +38,8 @@ class FakeStdout {
   }
 }
 
-const sinks: Record<string, (stdout: FakeStdout) => Sink> = {
-  stdout: (stdout) => ({
+function stdoutSink(stdout: FakeStdout): Sink {
+  return {
     options: {},
     text: () => stdout.written,
     stall: () => {
@@ -45,38 +50,45 @@ const sinks: Record<string, (stdout: FakeStdout) => Sink> = {
     breakNext: () => {
       stdout.fails = true;
     },
-  }),
+  };
+}
+
+function fileSink(): Sink {
+  const folder = mkdtempSync(join(tmpdir(), "file-sink-"));
+  const path = join(folder, "sub/out.log");
+  return {
+    options: { path },
+    text: () => (existsSync(path) ? readFileSync(path, "latin1") : ""),
+    breakNext: () => {
+      writeFileSync(join(folder, "sub"), "a file where the folder should be");
+      setTimeout(() => rmSync(join(folder, "sub")), 0);
+    },
+    close: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+const sinks: Record<string, (stdout: FakeStdout) => Sink | Promise<Sink>> = {
+  stdout: stdoutSink,
+  file: fileSink,
 };
 
-function blockOf(text: string, start = 0): Block {
-  const source = { id: "s1", input: "app", path: "/logs/app.log", fields: {} };
-  return plainBlock(source, Buffer.from(text, "latin1"), start);
+interface Opened {
+  readonly output: LogOutput;
+  readonly sink: Sink;
+  end(): Promise<void>;
 }
 
-function batchOf(...texts: string[]) {
-  const blocks = texts.map((text, at) => blockOf(text, at * 1000));
-  const sum = (of: (block: Block) => number) => blocks.reduce((total, block) => total + of(block), 0);
-  return { blocks, bytes: sum((block) => block.size), count: sum((block) => block.count) };
-}
-
-async function open(definition: LogOutputDefinition): Promise<{ output: LogOutput; sink: Sink; end: AbortController }> {
+async function open(definition: LogOutputDefinition): Promise<Opened> {
   const stdout = new FakeStdout();
   const make = sinks[definition.name];
   if (make === undefined) throw new Error(`log output ${definition.name} has no sink in ${import.meta.path}: add one`);
-  const sink = make(stdout);
-  const end = new AbortController();
-  const context: LogOutputContext = {
-    clock: { now: () => performance.now(), wall: () => Date.now() },
-    random: () => 0.5,
-    emit: () => {},
-    metrics: new MetricsRegion({ ...logMetrics, ...definition.metrics }, { strict: true }),
-    record: () => true,
-    name: definition.name,
-    folder: ".",
-    signal: end.signal,
-    stdout,
+  const sink = await make(stdout);
+  const run = await OutputRun.open(definition, sink.options, { stdout });
+  const end = async () => {
+    await run.close();
+    await sink.close?.();
   };
-  return { output: await definition.create(definition.config.parse(sink.options), context), sink, end };
+  return { output: run.output, sink, end };
 }
 
 for (const [name, load] of Object.entries(logOutputs)) {
@@ -93,23 +105,25 @@ for (const [name, load] of Object.entries(logOutputs)) {
     });
 
     test("delivers every byte in the order of the blocks, and says so only then", async () => {
-      const { output, sink } = await open((await load()).default);
+      const { output, sink, end } = await open((await load()).default);
       expect(await output.deliver(batchOf("one\n", "two\r\nthree\n", "\u00ff\u0000binary\n"))).toEqual({
         outcome: "delivered",
       });
-      expect(sink.text()).toBe("one\ntwo\r\nthree\n\u00ff\u0000binary\n");
-      await output.close?.();
+      const two = sink.isOfRecords ? "two\n" : "two\r\n";
+      expect(sink.text()).toBe(`one\n${two}three\n\u00ff\u0000binary\n`);
+      await end();
     });
 
     test("keeps the order of batches", async () => {
-      const { output, sink } = await open((await load()).default);
+      const { output, sink, end } = await open((await load()).default);
       for (let i = 0; i < 20; i++) expect((await output.deliver(batchOf(`line ${i}\n`))).outcome).toBe("delivered");
       expect(sink.text()).toBe(Array.from({ length: 20 }, (_, i) => `line ${i}\n`).join(""));
-      await output.close?.();
+      await end();
     });
 
     test("does not acknowledge what a stalled destination has not taken", async () => {
-      const { output, sink } = await open((await load()).default);
+      const { output, sink, end } = await open((await load()).default);
+      if (sink.stall === undefined) return end(); // what it cannot take is a retry: the test after this one
       const go = sink.stall();
       let settled = false;
       const delivery = output.deliver(batchOf("waits\n")).then((result) => {
@@ -121,16 +135,17 @@ for (const [name, load] of Object.entries(logOutputs)) {
       go();
       expect(await delivery).toEqual({ outcome: "delivered" });
       expect(sink.text()).toBe("waits\n");
-      await output.close?.();
+      await end();
     });
 
     test("never calls a failed write delivered", async () => {
-      const { output, sink } = await open((await load()).default);
+      const { output, sink, end } = await open((await load()).default);
       sink.breakNext();
       const result = await output.deliver(batchOf("lost?\n")).catch(() => ({ outcome: "retry" }));
       expect(result.outcome).not.toBe("delivered");
-      expect((await output.deliver(batchOf("again\n"))).outcome).toBe("delivered");
-      await output.close?.();
+      const again = batchOf("again\n");
+      await until(async () => (await output.deliver(again)).outcome === "delivered", { what: "a delivery" });
+      await end();
     });
   });
 }

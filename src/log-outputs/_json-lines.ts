@@ -1,0 +1,39 @@
+/** Lines as JSON objects, for outputs with `format: json`. */
+import type { Block, LogRecord } from "../contracts.ts";
+import { lineOf, recordsOf } from "../logs/record.ts";
+
+/** How an output of lines writes them: as they are, or each as one JSON object. */
+export type LineFormat = "text" | "json";
+
+/** A block as an output of lines writes it. As text it is the block's own memory: nothing is copied. */
+export function bytesOf(block: Block, format: LineFormat): Uint8Array {
+  return format === "text" ? block.bytes : jsonLinesOf(block);
+}
+
+/** One JSON object for each record, each ended by a newline. Bytes that are no UTF-8 become U+FFFD. */
+function jsonLinesOf(block: Block): Uint8Array {
+  let text = "";
+  for (const record of recordsOf(block)) text += `${jsonOf(record)}\n`;
+  return Buffer.from(text);
+}
+
+/** Parsed fields as they are; text as `message`, with what is known of it. Static fields never replace those. */
+function jsonOf(record: LogRecord): string {
+  if (record.fields !== undefined) return lineOf(record);
+  const { time, severity, text, source } = record;
+  const own = {
+    ...(time === undefined ? {} : { time: rfc3339(time) }),
+    ...(severity === undefined ? {} : { severity }),
+    message: text,
+  };
+  return JSON.stringify({ ...own, ...source.fields, ...own });
+}
+
+const second = 1_000_000_000n;
+
+/** Nanoseconds since the epoch as `2026-11-26T04:00:00.123456789Z`. */
+export function rfc3339(time: bigint): string {
+  const nanos = ((time % second) + second) % second;
+  const whole = new Date(Number((time - nanos) / 1_000_000n)).toISOString().slice(0, -5);
+  return `${whole}.${String(nanos).padStart(9, "0")}Z`;
+}
