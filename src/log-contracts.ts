@@ -173,6 +173,8 @@ export interface LogOutputDefinition<C = unknown> {
   readonly metrics?: Record<string, MetricDeclaration>;
   /** Says in a sentence what these options do; `doc` is used where it is missing. */
   explain?(config: C): string;
+  /** Absolute paths of files it writes, places filled in with samples: an entry must not collect what it wrote itself. */
+  writes?(config: C, folder: string): Awaitable<readonly string[]>;
   create(config: C, context: LogOutputContext): Awaitable<LogOutput>;
 }
 
@@ -317,6 +319,8 @@ export interface LogInputDefinition<C = unknown> {
   readonly metrics?: Record<string, MetricDeclaration>;
   /** Says in a sentence what these options do; `doc` is used where it is missing. */
   explain?(config: C): string;
+  /** Whether it would read a file of that path, now or once there is one. */
+  reads?(config: C, folder: string, path: string): Awaitable<boolean>;
   create(config: C, context: LogInputContext): Awaitable<LogInput>;
 }
 

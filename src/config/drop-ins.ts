@@ -18,6 +18,14 @@ export interface LoadedDropIn {
   explain?(options: unknown): string;
 }
 
+/** What it needs to know of a log input and of a log output: files that one reads and the other writes. */
+export interface LoadedLogInput extends LoadedDropIn {
+  reads?(options: unknown, folder: string, path: string): boolean | Promise<boolean>;
+}
+export interface LoadedLogOutput extends LoadedDropIn {
+  writes?(options: unknown, folder: string): readonly string[] | Promise<readonly string[]>;
+}
+
 /** What it needs to know of a filter. */
 export interface LoadedFilter extends LoadedDropIn {
   readonly phase: Phase;
@@ -30,15 +38,15 @@ type Listed<T> = Readonly<Record<string, () => Promise<{ default: T }>>>;
 /** The drop-ins there are: `registry.gen.ts`, or a test's own. */
 export interface Registry {
   readonly filters: Listed<LoadedFilter>;
-  readonly logInputs: Listed<LoadedDropIn>;
-  readonly logOutputs: Listed<LoadedDropIn>;
+  readonly logInputs: Listed<LoadedLogInput>;
+  readonly logOutputs: Listed<LoadedLogOutput>;
 }
 
 /** By key in the configuration; undefined where the drop-in is known but not loaded. */
 export interface DropIns {
   readonly filters: ReadonlyMap<string, LoadedFilter | undefined>;
-  readonly logInputs: ReadonlyMap<string, LoadedDropIn | undefined>;
-  readonly logOutputs: ReadonlyMap<string, LoadedDropIn | undefined>;
+  readonly logInputs: ReadonlyMap<string, LoadedLogInput | undefined>;
+  readonly logOutputs: ReadonlyMap<string, LoadedLogOutput | undefined>;
 }
 
 /** `log-access` as it is written in a configuration: `logAccess`. */

@@ -9,6 +9,7 @@ import { type Fault, type Finding, fileFault, sortFaults, toFault } from "./faul
 import { documentSchema, type Parsed, toConfig } from "./grammar.ts";
 import { type Source, tellKnownKeys, toFindings, wantedScalars } from "./issues.ts";
 import { normalize } from "./normalize.ts";
+import { ownOutputFindings } from "./own-output.ts";
 import { toPlain } from "./plain.ts";
 import { formatPath, isMap, memberOf, type Path, textOf } from "./raw.ts";
 import { fileTrouble, withSurroundings } from "./reading.ts";
@@ -146,15 +147,22 @@ class Loading {
     const across = await acrossFindings(raw, this.#registry);
     const later = [...findings, ...certificates, ...filters.findings, ...across];
     const untold = later.filter(({ path }) => !told.has(formatPath(path)));
-    return this.#finish(parsed, [...early, ...misplaced, ...untold], dropIns, filters.at);
+    return await this.#finish(parsed, [...early, ...misplaced, ...untold], dropIns, filters.at);
   }
 
-  #finish(parsed: Parsed | undefined, findings: readonly Finding[], dropIns: DropIns, filters: FiltersAt): Inspection {
+  async #finish(
+    parsed: Parsed | undefined,
+    findings: readonly Finding[],
+    dropIns: DropIns,
+    filters: FiltersAt,
+  ): Promise<Inspection> {
     const certain = findings.filter((finding) => this.#isCertain(finding));
     if (certain.length > 0 || this.#document.faults.length > 0) return this.#faulty(certain);
     if (parsed === undefined || findings.length > 0)
       return { ok: "unresolved", paths: findings.map(({ path }) => formatPath(path)) };
     const config = toConfig(parsed, resolve(this.#document.file), dropIns, filters);
+    const circles = await ownOutputFindings(config.logs, dropIns, this.#folder);
+    if (circles.length > 0) return this.#faulty(circles);
     const state = this.#env === undefined ? undefined : lookForState(config, this.#env);
     if (state !== undefined && "problem" in state) return this.#faulty([state]);
     return { ok: true, config, text: this.#text, files: [...this.#files], dropIns };

@@ -28,6 +28,14 @@ export default defineLogInput({
   config: z.union([patterns.transform((paths) => full.parse({ paths })), full]),
   explain: ({ paths, exclude, from }) =>
     `every line of ${paths.join(", ")}${exclude.length > 0 ? ` but not of ${exclude.join(", ")}` : ""}${from === "end" ? ", from their end at the very first start" : ""}`,
+  async reads({ paths, exclude }, folder, path) {
+    const { resolve } = await import("node:path");
+    const { Exclusion, Glob } = await import("../logs/glob.ts");
+    const absolute = (pattern: string) =>
+      pattern.startsWith("**/") || !pattern.includes("/") ? pattern : resolve(folder, pattern);
+    if (new Exclusion(exclude.map(absolute)).takes(path)) return false;
+    return paths.some((pattern) => new Glob(resolve(folder, pattern)).matches(path));
+  },
   async create({ paths, exclude, from }, context) {
     const { resolve } = await import("node:path");
     const { Follower } = await import("../logs/follow.ts");

@@ -81,6 +81,13 @@ export default defineLogOutput({
   },
   explain: ({ path, rotate, sync }) =>
     `appended to ${path}${rotate === undefined ? "" : `, rotated, ${rotate.keep} kept`}${sync ? "" : ", without waiting for the disk"}`,
+  async writes({ path, rotate }, folder) {
+    const { resolve } = await import("node:path");
+    const samples = ["0", "0.log"].map((sample) => resolve(folder, path.replaceAll(/\{[^}]*\}/g, sample)));
+    return [...new Set(samples)].flatMap((name) =>
+      rotate === undefined ? [name] : [name, `${name}.1`, `${name}.1.gz`],
+    );
+  },
   async create({ path, format, sync, mode, rotate }, context) {
     const { resolve } = await import("node:path");
     const { FileWriter } = await import("./_file-writer.ts");

@@ -64,8 +64,8 @@ export interface Routes {
 
 export const noRoutes: Routes = { routes: [], outputs: new Map() };
 
-/** The output that records go to. */
-export const recordOutput: WantedOutput = { name: "stdout", use: "stdout", options: {} };
+/** The output that records go to, as they are. Its name is none that a configuration can give. */
+export const recordOutput: WantedOutput = { name: "-", use: "stdout", options: {} };
 
 /**
  * Makes what `entries` ask for, taking over from `before` what stays as it is. Rejects, and leaves everything as it
