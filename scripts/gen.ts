@@ -29,7 +29,7 @@ const dropInFolders: readonly DropInFolder[] = [
   { folder: "filters", map: "filters", type: "FilterDefinition" },
   { folder: "discovery", map: "discoveries", type: "DiscoveryDefinition", later: true },
   { folder: "log-inputs", map: "logInputs", type: "LogInputDefinition" },
-  { folder: "log-transforms", map: "logTransforms", type: "LogTransformDefinition", later: true },
+  { folder: "log-transforms", map: "logTransforms", type: "LogTransformDefinition" },
   { folder: "log-outputs", map: "logOutputs", type: "LogOutputDefinition" },
   { folder: "cli", map: "commands", type: "CommandDefinition" },
 ];

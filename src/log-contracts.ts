@@ -23,8 +23,12 @@ export interface LogSource {
   readonly input: string;
   /** For people: the path it has now. */
   readonly path: string;
-  /** What the entry says of all its records: static fields and those of the pod. May change: read it each time. */
+  /** What the entry says of all its records: static fields and those of the pod. Another object when it changed: read it each time. */
   readonly fields: LogFields;
+  /** True when nothing more is expected of it: a file that was rotated away or deleted. */
+  readonly isFinal?: boolean;
+  /** Bytes that are known to be there and were not offered to this output. */
+  unreadFor?(output: string): number;
 }
 
 /** A place in a source up to which an output can be done. Only the input that made it looks into it. */
@@ -200,10 +204,12 @@ export interface JoinTransform<S = unknown> {
   copy(state: S): S;
   /** Takes the next record of the source and emits those that are complete now. */
   take(state: S, record: LogRecord, emit: (record: LogRecord) => void): void;
+  /** Called after the last line of a block: emits what looks complete already and need not wait for the next block. */
+  settle?(state: S, emit: (record: LogRecord) => void): void;
   /** Emits what waits: the source is quiet, ended, or the collector stops. */
   flush(state: S, emit: (record: LogRecord) => void): void;
-  /** The oldest record that waits. */
-  waiting(state: S): LogRecord | undefined;
+  /** The records that wait, oldest first. Without any, the state is as good as a new one. */
+  waiting(state: S): readonly LogRecord[];
   /** Milliseconds without a new line after which what waits is complete. */
   readonly quietMs: number;
 }
@@ -213,6 +219,8 @@ export type LogTransform = RecordTransform | JoinTransform;
 export interface LogTransformContext extends Thread {
   /** Name of the entry in `logs:`. */
   readonly input: string;
+  /** What it is counted under in metrics with the labels `input` and `transform`: its own name, `-2` and so on added. */
+  readonly transform: string;
 }
 
 export interface LogTransformDefinition<C = unknown> {

@@ -37,6 +37,14 @@ const files = {
 
 const clockTicks = { name: "clock-ticks", doc: "A line every second.", config: z.strictObject({}) };
 const stdout = { name: "stdout", doc: "Writes lines to stdout, as they are.", config: z.strictObject({}) };
+const cut = {
+  name: "cut",
+  doc: "Leaves out all but the beginning of a line.",
+  config: z.union([z.int(), z.strictObject({ at: z.int().min(1) })]),
+  explain: (options: unknown) =>
+    `all but its first ${typeof options === "number" ? options : (options as { at: number }).at} characters are left out.`,
+};
+const upper = { name: "write-large", doc: "Makes all letters large.", config: z.strictObject({}) };
 const store = {
   name: "store",
   doc: "Keeps lines.",
@@ -51,5 +59,6 @@ function listed<T>(dropIn: T): () => Promise<{ default: T }> {
 export const testRegistry: Registry = {
   filters: { "log-access": listed(logAccess), "ask-again": listed(askAgain) },
   logInputs: { files: listed(files), "clock-ticks": listed(clockTicks) },
+  logTransforms: { cut: listed(cut), "write-large": listed(upper) },
   logOutputs: { stdout: listed(stdout), store: listed(store) },
 };

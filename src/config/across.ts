@@ -48,10 +48,16 @@ export function namesIn(items: readonly unknown[], under: Path): NamedPlace[] {
 function logFindings(document: unknown, registry: Registry): Finding[] {
   const logs = itemsOf(document, "logs");
   const inputs = Object.keys(registry.logInputs).map(keyOf);
+  const transforms = Object.keys(registry.logTransforms).map(keyOf);
   const outputs = Object.keys(registry.logOutputs).map(keyOf);
   return [
     ...duplicateNames(namesIn(logs, ["logs"]), "entry of logs"),
     ...logs.flatMap((entry, at) => oneDropIn(entry, inputs, ["logs", at], "input")),
+    ...logs.flatMap((entry, at) =>
+      itemsOf(entry, "transform").flatMap((item, nth) =>
+        oneDropIn(item, transforms, ["logs", at, "transform", nth], "transform"),
+      ),
+    ),
     ...logs.flatMap((entry, at) => outputFindings(itemsOf(entry, "to"), outputs, ["logs", at, "to"])),
   ];
 }
@@ -69,11 +75,14 @@ function outputFindings(items: readonly unknown[], outputs: readonly string[], p
   return [...twice, ...items.flatMap((item, at) => oneDropIn(item, outputs, [...path, at], "output"))];
 }
 
+/** Keys of an entry or an item that are not drop-ins. */
+const besideDropIns = new Set(["name", "transform", "to"]);
+
 function oneDropIn(entry: unknown, keys: readonly string[], path: Path, what: string): Finding[] {
   if (!isMap(entry)) return [];
   const given = keys.filter((key) => key in entry);
   if (given.length === 1) return [];
-  const others = Object.keys(entry).filter((key) => key !== "name" && key !== "to");
+  const others = Object.keys(entry).filter((key) => !besideDropIns.has(key));
   // An unknown key is told about already, with the name it could have been.
   if (given.length === 0 && others.length > 0) return [];
   const problem = given.length === 0 ? `there is no ${what} here` : `${given.join(" and ")} are two ${what}s in one`;

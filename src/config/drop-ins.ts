@@ -39,6 +39,7 @@ type Listed<T> = Readonly<Record<string, () => Promise<{ default: T }>>>;
 export interface Registry {
   readonly filters: Listed<LoadedFilter>;
   readonly logInputs: Listed<LoadedLogInput>;
+  readonly logTransforms: Listed<LoadedDropIn>;
   readonly logOutputs: Listed<LoadedLogOutput>;
 }
 
@@ -46,6 +47,7 @@ export interface Registry {
 export interface DropIns {
   readonly filters: ReadonlyMap<string, LoadedFilter | undefined>;
   readonly logInputs: ReadonlyMap<string, LoadedLogInput | undefined>;
+  readonly logTransforms: ReadonlyMap<string, LoadedDropIn | undefined>;
   readonly logOutputs: ReadonlyMap<string, LoadedLogOutput | undefined>;
 }
 
@@ -58,6 +60,7 @@ export function keyOf(fileName: string): string {
 interface Named {
   readonly filters: ReadonlySet<string>;
   readonly logInputs: ReadonlySet<string>;
+  readonly logTransforms: ReadonlySet<string>;
   readonly logOutputs: ReadonlySet<string>;
 }
 
@@ -70,6 +73,7 @@ export function namedIn(document: unknown): Named {
   return {
     filters: new Set([...listeners, ...routes].flatMap(keys)),
     logInputs: new Set(logs.flatMap(keys)),
+    logTransforms: new Set(logs.flatMap((entry) => itemsOf(entry, "transform")).flatMap(keys)),
     logOutputs: new Set(outputs.flatMap(keys)),
   };
 }
@@ -80,12 +84,13 @@ function keys(value: unknown): string[] {
 
 /** Loads what is named; everything when `named` is left out. */
 export async function loadDropIns(registry: Registry, named?: Named): Promise<DropIns> {
-  const [filters, logInputs, logOutputs] = await Promise.all([
+  const [filters, logInputs, logTransforms, logOutputs] = await Promise.all([
     loadListed(registry.filters, named?.filters),
     loadListed(registry.logInputs, named?.logInputs),
+    loadListed(registry.logTransforms, named?.logTransforms),
     loadListed(registry.logOutputs, named?.logOutputs),
   ]);
-  return { filters, logInputs, logOutputs };
+  return { filters, logInputs, logTransforms, logOutputs };
 }
 
 async function loadListed<T>(

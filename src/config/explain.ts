@@ -56,8 +56,12 @@ function explainLogs(pipeline: LogPipeline, dropIns: DropIns): string[] {
     const label = name === use ? use : `${use} "${name}"`;
     return `  to ${label}: ${said(dropIns.logOutputs.get(keyOf(use)), options)}`;
   });
+  const transforms = (pipeline.transforms ?? []).map(({ name, use, options }, at) => {
+    return `  ${at + 1}. ${name}: ${said(dropIns.logTransforms.get(keyOf(use)), options)}`;
+  });
   return [
     `Lines (logs "${pipeline.name}") come from ${pipeline.input.use}: ${input}`,
+    ...(transforms.length === 0 ? [] : ["  On its way each line passes, in this order:", ...transforms]),
     `  Each goes to ${plural(outputs.length, "output")}, and counts as done when that has it for good.`,
     ...outputs,
   ];

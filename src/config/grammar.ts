@@ -126,8 +126,7 @@ function sections(dropIns: DropIns) {
         "Threads that carry requests and calls. 1 is the main thread alone; with more, each has its own listeners on the same addresses, its own connections to upstreams, and costs memory. `auto` is one for each core the container's CPU limit gives, rounded up. Connections that wait to be accepted when a reload removes their listener are reset. A change needs a restart.",
       ).prefault(1),
     limits: () => option(limitsSchema(), "What is too much.").prefault({}),
-    logs: () =>
-      option(z.array(logPipelineSchema(dropIns.logInputs, dropIns.logOutputs)), "Logs to collect.").optional(),
+    logs: () => option(z.array(logPipelineSchema(dropIns)), "Logs to collect.").optional(),
     schedules: () => option(z.array(scheduleSchema()), "Requests to send by the clock.").optional(),
     inbound: () => option(z.array(listeners("inbound")), "Listeners for requests to the app.").optional(),
     outbound: () => option(z.array(listeners("outbound")), "Listeners for the app's calls to others.").optional(),
@@ -196,7 +195,7 @@ export function toConfig(parsed: Parsed, file: string, dropIns: DropIns, loaded:
     shutdown: { graceMs: parsed.shutdown.grace },
     concurrency: parsed.concurrency,
     limits: parsed.limits as Limits,
-    logs: toLogPipelines(parsed.logs ?? [], dropIns.logInputs, dropIns.logOutputs),
+    logs: toLogPipelines(parsed.logs ?? [], dropIns),
     schedules: toSchedules(parsed.schedules ?? []),
     inbound: listeners(parsed.inbound, "inbound"),
     outbound: listeners(parsed.outbound, "outbound"),

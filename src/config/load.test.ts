@@ -114,6 +114,7 @@ outbound:
     const registry = {
       filters: watched(testRegistry.filters),
       logInputs: watched(testRegistry.logInputs),
+      logTransforms: watched(testRegistry.logTransforms),
       logOutputs: watched(testRegistry.logOutputs),
     };
     await load("health: 1\n", {}, registry);

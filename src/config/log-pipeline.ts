@@ -25,19 +25,38 @@ function outputSchema(outputs: Offered) {
   return z.union([full, z.enum([...outputs.keys()] as [string, ...string[]])]);
 }
 
-/** The options of one entry of `logs:`. Exactly one input, and one drop-in per output, are checked across keys. */
-export function logPipelineSchema(inputs: Offered, outputs: Offered) {
+function transformSchema(transforms: Offered) {
+  const full = z.strictObject(offered(transforms));
+  const names = [...transforms.keys()];
+  // As with outputs, the short form is for the JSON Schema.
+  return names.length === 0 ? full : z.union([full, z.enum(names as [string, ...string[]])]);
+}
+
+/** The drop-ins an entry of `logs:` may name. */
+export interface LogDropIns {
+  readonly logInputs: Offered;
+  readonly logTransforms: Offered;
+  readonly logOutputs: Offered;
+}
+
+/** The options of one entry of `logs:`. Exactly one input, and one drop-in per item, are checked across keys. */
+export function logPipelineSchema({ logInputs, logTransforms, logOutputs }: LogDropIns) {
   const shape = {
     name: option(name(), "Stands in metrics and events; unique.", { default: "the input's own name" }).optional(),
+    transform: option(
+      z.array(transformSchema(logTransforms)),
+      "What is done to lines on their way, in this order: names of transforms, or `{ transform: options }`. Without any, lines go as they are.",
+      { default: "[]" },
+    ).optional(),
     to: option(
-      z.array(outputSchema(outputs)).min(1),
+      z.array(outputSchema(logOutputs)).min(1),
       "Where lines go: names of outputs, or `{ output: options }`; each gets every line.",
       {
         default: "[stdout]",
       },
     ).optional(),
   };
-  return z.strictObject({ ...shape, ...offered(inputs) } as typeof shape);
+  return z.strictObject({ ...shape, ...offered(logInputs) } as typeof shape);
 }
 
 export type LogPipelineOptions = z.output<ReturnType<typeof logPipelineSchema>>;
@@ -54,12 +73,23 @@ function toOutput(options: NonNullable<LogPipelineOptions["to"]>[number], output
   return { name: options.name ?? output.use, ...output };
 }
 
+/** Transforms of one entry, each with a name that its numbers stand under. */
+function toTransforms(items: LogPipelineOptions["transform"], transforms: Offered): NamedDropIn[] {
+  const all = (items ?? []).map((item) =>
+    typeof item === "string" ? { use: item, options: {} } : chosen(item, transforms),
+  );
+  const names = distinctNames(all.map(({ use }) => ({ given: undefined, fallback: use })));
+  return all.map((one, at) => ({ name: names[at]!, ...one }));
+}
+
 /** The pipelines made of their options, each with a name of its own. */
-export function toLogPipelines(all: readonly LogPipelineOptions[], inputs: Offered, outputs: Offered): LogPipeline[] {
-  const names = distinctNames(all.map((one) => ({ given: one.name, fallback: chosen(one, inputs).use })));
+export function toLogPipelines(all: readonly LogPipelineOptions[], dropIns: LogDropIns): LogPipeline[] {
+  const { logInputs, logTransforms, logOutputs } = dropIns;
+  const names = distinctNames(all.map((one) => ({ given: one.name, fallback: chosen(one, logInputs).use })));
   return all.map((one, at) => ({
     name: names[at]!,
-    input: chosen(one, inputs),
-    outputs: (one.to ?? []).map((output) => toOutput(output, outputs)),
+    input: chosen(one, logInputs),
+    transforms: toTransforms(one.transform, logTransforms),
+    outputs: (one.to ?? []).map((output) => toOutput(output, logOutputs)),
   }));
 }

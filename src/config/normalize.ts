@@ -39,10 +39,14 @@ function listener(item: unknown, filters: ReadonlySet<string>): unknown {
 
 function pipeline(item: unknown): unknown {
   if (!isMap(item)) return item;
-  const { to = ["stdout"] } = item;
-  if (!Array.isArray(to)) return item;
+  const { to = ["stdout"], transform } = item;
   return {
     ...item,
-    to: to.map((output) => (typeof output === "string" ? { [output]: {} } : output)),
+    ...(transform === undefined ? {} : { transform: each(transform, namedDropIn) }),
+    to: each(to, namedDropIn),
   };
+}
+
+function namedDropIn(item: unknown): unknown {
+  return typeof item === "string" ? { [item]: {} } : item;
 }

@@ -63,8 +63,8 @@ export function metricsPage(metrics: Readonly<Record<string, MetricDeclaration>>
 
 /** Every drop-in that may declare events and metrics of its own. */
 async function declaringDropIns(): Promise<LoadedDropIn[]> {
-  const { filters, logInputs, logOutputs } = await builtInRegistry();
-  const listed = [filters, logInputs, logOutputs].flatMap((kind) =>
+  const { filters, logInputs, logTransforms, logOutputs } = await builtInRegistry();
+  const listed = [filters, logInputs, logTransforms, logOutputs].flatMap((kind) =>
     Object.values<() => Promise<{ default: LoadedDropIn }>>(kind),
   );
   return Promise.all(listed.map(async (load) => (await load()).default));

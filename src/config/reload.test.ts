@@ -23,7 +23,7 @@ function config(changes: Partial<Config> = {}): Config {
 }
 
 function loaded(changes: Partial<Config> = {}): Loaded {
-  const nothing = { filters: new Map(), logInputs: new Map(), logOutputs: new Map() };
+  const nothing = { filters: new Map(), logInputs: new Map(), logTransforms: new Map(), logOutputs: new Map() };
   return { ok: true, config: config(changes), text: "", files: [], dropIns: nothing };
 }
 

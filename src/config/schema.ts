@@ -106,6 +106,8 @@ export interface LogPipeline {
   /** Unique; given, or the input's name, with `-2`, `-3` … from the second on. */
   readonly name: string;
   readonly input: DropIn;
+  /** In the order in which records pass them; without any, lines go as they are. */
+  readonly transforms?: readonly NamedDropIn[];
   /** At least one. */
   readonly outputs: readonly NamedDropIn[];
 }

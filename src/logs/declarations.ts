@@ -30,6 +30,10 @@ export const logEvents = {
   },
   log_bytes_lost: { level: "error", text: "{input}: {bytes} bytes of {path} are lost ({reason})" },
   log_input_failed: { level: "error", text: "{input}: reading failed unexpectedly: {error}; it is tried again" },
+  log_transform_failed: {
+    level: "error",
+    text: "{input}: {transform} failed unexpectedly: {error}; the record goes on as it is",
+  },
   log_output_failing: { level: "warn", text: "output {output} takes no lines: {reason}; reading waits for it" },
   log_output_recovered: { level: "info", text: "output {output} takes lines again" },
   log_lines_rejected: {
@@ -55,6 +59,7 @@ export const logEvents = {
 } as const satisfies Record<string, EventDeclaration>;
 
 const byInput = ["input"] as const;
+const byTransform = ["input", "transform"] as const;
 
 export const logMetrics = {
   outrigger_log_read_bytes_total: {
@@ -74,6 +79,36 @@ export const logMetrics = {
     kind: "counter",
     doc: "NUL bytes left out at the beginning of a file that was truncated under a writer that does not append.",
     labels: byInput,
+  },
+  outrigger_log_invalid_utf8_lines_total: {
+    kind: "counter",
+    doc: "Lines that are no UTF-8, where transforms look into them. A transform that changes such a line puts U+FFFD in place of what cannot be read; all other lines go on byte by byte.",
+    labels: byInput,
+  },
+  outrigger_log_dropped_records_total: {
+    kind: "counter",
+    doc: "Records a transform left out, by the rule of the configuration it stands for.",
+    labels: byTransform,
+  },
+  outrigger_log_dropped_bytes_total: {
+    kind: "counter",
+    doc: "Bytes of the source in records a transform left out.",
+    labels: byTransform,
+  },
+  outrigger_log_transform_failures_total: {
+    kind: "counter",
+    doc: "Records at which a transform failed unexpectedly; they go on as they are. Each one is a bug: please report it.",
+    labels: byTransform,
+  },
+  outrigger_log_unparsed_records_total: {
+    kind: "counter",
+    doc: "Records that did not have the form a transform is to read, and went on as text (or were dropped, where the configuration says so).",
+    labels: byTransform,
+  },
+  outrigger_log_join_cuts_total: {
+    kind: "counter",
+    doc: "Joined records that were ended because they had reached the most lines or bytes; what follows is a record of its own.",
+    labels: byTransform,
   },
   outrigger_log_repeatable_bytes_total: {
     kind: "counter",

@@ -204,6 +204,12 @@ export class FollowedFile implements LogSource {
     return Math.max(0, ...this.readers.map(({ cursor }) => this.size - Math.max(cursor.read, cursor.shownTo)));
   }
 
+  /** The same for one output; what is shown counts as offered. */
+  unreadFor(output: string): number {
+    const reader = this.readers.find(({ lane }) => lane.output === output);
+    return reader === undefined ? 0 : Math.max(0, this.size - Math.max(reader.cursor.read, reader.cursor.shownTo));
+  }
+
   /**
    * Offers the unfinished last line, a newline added, to outputs that have room. For good when nothing can be appended
    * to it any more; as a mere show when the collector stops, see `Cursor.shownTo`.

@@ -95,7 +95,11 @@ export class Pipeline {
     const before = this.current;
     const after = await makeRoutes(logs, before, this.parts);
     this.current = after;
-    for (const { input } of before.routes.filter((route) => !after.routes.includes(route))) input.close();
+    for (const { shaping, input } of before.routes.filter((route) => !after.routes.includes(route))) {
+      // Whoever reads the file next goes on where this input had read to.
+      shaping?.finish();
+      input.close();
+    }
     for (const output of before.outputs.values()) {
       if (![...after.outputs.values()].includes(output)) this.leave(output.queue);
     }
@@ -128,7 +132,10 @@ export class Pipeline {
       const end = this.options.thread.clock.now() + withinMs;
       for (const queue of this.queues()) queue.hurry();
       await this.readToEnd(end - Math.min(withinMs * sendReserve, mostSendReserveMs));
-      for (const { input } of this.current.routes) input.finish();
+      for (const { input, shaping } of this.current.routes) {
+        input.finish();
+        shaping?.finish();
+      }
       await this.flushUntil(end - checkpointReserveMs);
     }
     this.keeping.write();
@@ -165,7 +172,9 @@ export class Pipeline {
   private takeTurns(): number {
     this.options.records.turn(this.recordLane());
     let waitMs = longestWaitMs;
-    for (const { name, input } of this.current.routes) waitMs = Math.min(waitMs, this.turnOf(name, input));
+    for (const { name, input, shaping } of this.current.routes) {
+      waitMs = Math.min(waitMs, this.turnOf(name, input), shaping?.turn() ?? longestWaitMs);
+    }
     this.keeping.writeIfDue();
     return waitMs;
   }

@@ -2,53 +2,12 @@
  * Records: what lines are where something has to look into them. A line that nothing changes stays the bytes it was
  * read as, whatever was looked at.
  */
-import { isAscii } from "node:buffer";
-import type { Block, LogRecord, LogSource, Mark, Severity } from "../contracts.ts";
+import type { Block, LogRecord, LogSource, Mark } from "../contracts.ts";
+import { asBuffer, LineRecord } from "./line-record.ts";
+import { linesOf } from "./record-lines.ts";
 
-/** A record that began as a line of a block. */
-export class LineRecord implements LogRecord {
-  readonly source: LogSource;
-  readonly offset: number;
-  fields: Record<string, unknown> | undefined = undefined;
-  time: bigint | undefined = undefined;
-  severity: Severity | undefined = undefined;
-  private line: Uint8Array | undefined;
-  private written: string | undefined = undefined;
-
-  /** `line` is without its newline; it may be a view into the block's memory. */
-  constructor(source: LogSource, offset: number, line: Uint8Array) {
-    this.source = source;
-    this.offset = offset;
-    this.line = line;
-  }
-
-  get text(): string {
-    this.written ??= this.line === undefined ? "" : textOf(this.line);
-    return this.written;
-  }
-
-  set text(text: string) {
-    this.written = text;
-    this.line = undefined;
-  }
-
-  /** The line's own bytes, as long as nobody changed its text. */
-  get unchanged(): Uint8Array | undefined {
-    return this.line;
-  }
-
-  /** Lets go of the block's memory: the record will outlive the block. */
-  detach(): void {
-    this.text = this.text;
-  }
-}
-
-/** A line as text. What is no UTF-8 becomes U+FFFD; the bytes themselves are kept beside it. */
-export function textOf(line: Uint8Array): string {
-  const { buffer, byteOffset, length } = line;
-  const bytes = Buffer.from(buffer, byteOffset, length);
-  return bytes.toString(isAscii(bytes) ? "latin1" : "utf8");
-}
+export { LineRecord, textOf } from "./line-record.ts";
+export { jsonOf, lineOf, linesOf } from "./record-lines.ts";
 
 const newline = 10;
 const carriageReturn = 13;
@@ -66,35 +25,16 @@ export function eachLine(bytes: Uint8Array, each: (start: number, end: number) =
 /** The records of a block: its own, or one for each of its lines, the CR of a CRLF left out. */
 export function recordsOf(block: Block): readonly LogRecord[] {
   if (block.records !== undefined) return block.records;
-  const records: LogRecord[] = [];
-  const { bytes, source, start: offset } = block;
+  const records: LineRecord[] = [];
+  const { source, start: offset } = block;
+  const bytes = asBuffer(block.bytes);
   eachLine(bytes, (start, end) => {
     const isCrlf = end > start && bytes[end - 1] === carriageReturn;
-    records.push(new LineRecord(source, offset + start, bytes.subarray(start, isCrlf ? end - 1 : end)));
+    const record = new LineRecord(source, offset + start, bytes, start, isCrlf ? end - 1 : end);
+    if (isCrlf) record.span++;
+    records.push(record);
   });
   return records;
-}
-
-/** A record as an output of lines writes it: its text, or its fields and those of its source as one JSON object. */
-export function lineOf(record: LogRecord): string {
-  return record.fields === undefined ? record.text : JSON.stringify({ ...record.source.fields, ...record.fields });
-}
-
-/** Records as lines, each ended by a newline. */
-export function linesOf(records: readonly LogRecord[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  let text = "";
-  for (const record of records) {
-    const unchanged = record instanceof LineRecord && record.fields === undefined ? record.unchanged : undefined;
-    if (unchanged === undefined) text += `${lineOf(record)}\n`;
-    else {
-      if (text !== "") parts.push(Buffer.from(text));
-      parts.push(unchanged);
-      text = "\n";
-    }
-  }
-  if (text !== "") parts.push(Buffer.from(text));
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
 /** Where a block of records comes from. */

@@ -1,30 +1,45 @@
 /** Entries of `logs:` made real: inputs and outputs created together, so that a reload takes effect whole or not at all. */
 import { join, resolve } from "node:path";
-import type { LogInput, LogInputDefinition, LogOutputDefinition, Thread } from "../contracts.ts";
+import type {
+  LogInput,
+  LogInputDefinition,
+  LogOutputDefinition,
+  LogTransformDefinition,
+  Thread,
+} from "../contracts.ts";
 import { UserError } from "../errors.ts";
 import { OutputQueue, type OutputQueueOptions } from "./batch.ts";
+import { Chain, type Link } from "./chain.ts";
+import { ChainCounters } from "./chain-counters.ts";
 import type { CheckpointFile } from "./checkpoint.ts";
 import { DeadLetterFile, type DeadLetters, noDeadLetters } from "./dead-letters.ts";
 import { defaultDeadLetterBytes, type OutputPolicy } from "./policy.ts";
+import { Shaping } from "./shaping.ts";
 import type { Taps } from "./tap.ts";
 
 /** One entry of `logs:` as the config hands it over. */
 export interface LogEntry {
   readonly name: string;
   readonly input: { readonly use: string; readonly options: unknown };
+  /** In order; names are unique within the entry. */
+  readonly transforms?: readonly NamedDropIn[];
   readonly outputs: readonly WantedOutput[];
 }
 
-export interface WantedOutput {
+interface NamedDropIn {
   readonly name: string;
   readonly use: string;
   readonly options: unknown;
+}
+
+export interface WantedOutput extends NamedDropIn {
   readonly policy?: OutputPolicy | undefined;
 }
 
 /** The drop-ins there are. */
 export interface LogRegistry {
   readonly logInputs: Readonly<Record<string, () => Promise<{ default: LogInputDefinition }>>>;
+  readonly logTransforms: Readonly<Record<string, () => Promise<{ default: LogTransformDefinition }>>>;
   readonly logOutputs: Readonly<Record<string, () => Promise<{ default: LogOutputDefinition }>>>;
 }
 
@@ -53,6 +68,8 @@ export interface Output {
 export interface Route {
   readonly name: string;
   readonly input: LogInput;
+  /** What lines go through on their way; undefined where they go as they are. */
+  readonly shaping: Shaping | undefined;
   readonly same: string;
 }
 
@@ -101,7 +118,7 @@ class Making implements Routes {
 
   /** Two entries that name the same output with the same options share it. */
   async output(wanted: WantedOutput): Promise<Output> {
-    const same = JSON.stringify([wanted.use, wanted.options, wanted.policy]);
+    const same = textOf([wanted.use, wanted.options, wanted.policy]);
     const known = this.outputs.get(wanted.name) ?? this.kept(wanted.name, same) ?? (await this.newOutput(wanted, same));
     if (known.same !== same) throw new UserError(differs(wanted.name), 1);
     this.outputs.set(wanted.name, known);
@@ -111,7 +128,7 @@ class Making implements Routes {
   async route(entry: LogEntry): Promise<void> {
     const outputs: Output[] = [];
     for (const wanted of entry.outputs) outputs.push(await this.output(wanted));
-    const same = JSON.stringify(entry);
+    const same = textOf(entry);
     const kept = this.before.routes.find((one) => one.same === same);
     const isKept = outputs.every((output) => this.before.outputs.get(output.queue.name) === output);
     this.routes.push(kept !== undefined && isKept ? kept : await this.newRoute(entry, outputs, same));
@@ -143,11 +160,24 @@ class Making implements Routes {
   private async newRoute(entry: LogEntry, outputs: readonly Output[], same: string): Promise<Route> {
     const { thread, registry, checkpoint, folder, stateFolder, taps } = this.parts;
     const { create } = await dropIn(registry.logInputs, entry.input.use, "input");
-    const lanes = outputs.map(({ queue }) => taps.through(queue.lane(() => input)));
+    const shaping = await this.shaping(entry);
+    const direct = outputs.map(({ queue }) => taps.through(queue.lane(() => input)));
+    const lanes = shaping === undefined ? direct : direct.map((lane) => shaping.lane(lane));
     const context = { ...thread, name: entry.name, folder, stateFolder, fields: {}, lanes, checkpoint: checkpoint() };
     const input: LogInput = await create(entry.input.options, context);
     this.made.push(input);
-    return { name: entry.name, input, same };
+    return { name: entry.name, input, shaping, same };
+  }
+
+  private async shaping({ name: input, transforms = [] }: LogEntry): Promise<Shaping | undefined> {
+    if (transforms.length === 0) return undefined;
+    const { thread, registry } = this.parts;
+    const links: Link[] = [];
+    for (const { name, use, options } of transforms) {
+      const { create } = await dropIn(registry.logTransforms, use, "transform");
+      links.push({ name, transform: await create(options, { ...thread, input, transform: name }) });
+    }
+    return new Shaping(new Chain(links, new ChainCounters(input, thread)), thread.clock);
   }
 }
 
@@ -159,6 +189,11 @@ async function dropIn<T>(
   const read = listed[use];
   if (read === undefined) throw new UserError(`logs: there is no ${kind} ${use}`, 1);
   return (await read()).default;
+}
+
+/** Options as one text; two texts are equal only where the options are. */
+function textOf(options: unknown): string {
+  return JSON.stringify(options, (_, value) => (value instanceof RegExp ? String(value) : value));
 }
 
 function differs(name: string): string {

@@ -12,6 +12,7 @@ import { RecordRing } from "../../src/logs/record-ring.ts";
 import { Records } from "../../src/logs/records.ts";
 import type { LogEntry } from "../../src/logs/routes.ts";
 import { MetricsRegion, spineMetrics } from "../../src/metrics.ts";
+import { logTransforms } from "../../src/registry.gen.ts";
 
 /** Stands for fd 1: keeps what it is given, and takes nothing while it is stalled. */
 export class FakeStdout {
@@ -55,9 +56,15 @@ export class PipelineRun {
     return join(this.logs, name);
   }
 
-  entry(paths: string[], outputs: string[] = ["stdout"], name = "files"): LogEntry {
+  entry(
+    paths: string[],
+    outputs: string[] = ["stdout"],
+    name = "files",
+    transforms: LogEntry["transforms"] = [],
+  ): LogEntry {
     return {
       name,
+      transforms,
       input: { use: "files", options: { paths, exclude: [], from: "beginning" } },
       outputs: outputs.map((output) => ({ name: output, use: output, options: {} })),
     };
@@ -77,6 +84,7 @@ export class PipelineRun {
       thread: this.thread(),
       registry: {
         logInputs: { files: async () => ({ default: files }) },
+        logTransforms,
         logOutputs: { stdout: async () => ({ default: stdout }), other: async () => ({ default: other }) },
       },
       stdout: this.stdout,

@@ -1,0 +1,123 @@
+/** A record that began as a line: bytes in its block's memory for as long as nothing changes it. */
+import { isAscii } from "node:buffer";
+import type { LogRecord, LogSource, Severity } from "../contracts.ts";
+
+const newline = 10;
+const nothing = Buffer.alloc(0);
+
+/** A record that began as a line of a block, or as several that lie side by side. */
+export class LineRecord implements LogRecord {
+  readonly source: LogSource;
+  readonly offset: number;
+  fields: Record<string, unknown> | undefined = undefined;
+  time: bigint | undefined = undefined;
+  severity: Severity | undefined = undefined;
+  /** Bytes of the source it was made of, line ends included. */
+  span: number;
+  private memory: Buffer;
+  private start: number;
+  private end: number;
+  private written: string | undefined = undefined;
+  private isMemory = true;
+
+  /** The line is `memory` from `start` to `end`, without its newline; the memory is that of its block. */
+  constructor(source: LogSource, offset: number, memory: Uint8Array, start = 0, end = memory.length) {
+    this.source = source;
+    this.offset = offset;
+    this.memory = asBuffer(memory);
+    this.start = start;
+    this.end = end;
+    this.span = end - start + 1;
+  }
+
+  get text(): string {
+    this.written ??= decoded(this.memory, this.start, this.end);
+    return this.written;
+  }
+
+  set text(text: string) {
+    this.written = text;
+    this.isMemory = false;
+    this.memory = nothing;
+    this.start = 0;
+    this.end = 0;
+  }
+
+  /** The line's own bytes, as long as nobody changed its text. */
+  get unchanged(): Uint8Array | undefined {
+    return this.isMemory ? this.memory.subarray(this.start, this.end) : undefined;
+  }
+
+  /** Where its own bytes lie; undefined once its text was changed. */
+  get place(): { readonly memory: Buffer; readonly start: number; readonly end: number } | undefined {
+    return this.isMemory ? { memory: this.memory, start: this.start, end: this.end } : undefined;
+  }
+
+  /** A byte of the text as it was read, for a first look that needs no text; undefined beyond its end. */
+  byteAt(index: number): number | undefined {
+    if (!this.isMemory) return asByte(this.text.charCodeAt(index));
+    return this.start + index < this.end ? this.memory[this.start + index] : undefined;
+  }
+
+  /** Lets go of the block's memory: the record will outlive the block. */
+  detach(): void {
+    this.text = this.text;
+  }
+
+  /** A record that may be changed without this one being changed. */
+  clone(): LineRecord {
+    const copy = new LineRecord(this.source, this.offset, this.memory, this.start, this.end);
+    if (!this.isMemory) copy.text = this.text;
+    copy.fields = this.fields === undefined ? undefined : structuredClone(this.fields);
+    copy.time = this.time;
+    copy.severity = this.severity;
+    copy.span = this.span;
+    return copy;
+  }
+
+  /**
+   * Takes in the record that follows, as a further line. Where both lie side by side in memory nothing is copied.
+   * What is known of this one stays.
+   */
+  append(next: LineRecord, separator = "\n"): void {
+    const isBeside = this.isMemory && next.isMemory && this.memory === next.memory && this.end + 1 === next.start;
+    this.span += next.span;
+    if (!isBeside || separator !== "\n" || this.memory[this.end] !== newline) {
+      this.text = this.text + separator + next.text;
+      return;
+    }
+    this.end = next.end;
+    this.written = undefined;
+  }
+}
+
+function asByte(code: number): number | undefined {
+  return Number.isNaN(code) ? undefined : code;
+}
+
+/** The same memory as a `Buffer`. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** What is no UTF-8 becomes U+FFFD; the bytes themselves are kept beside it. */
+function decoded(memory: Buffer, start: number, end: number): string {
+  return memory.toString(isAllAscii(memory) ? "latin1" : "utf8", start, end);
+}
+
+let lastMemory: Buffer = nothing;
+let lastIsAscii = true;
+
+/** Asked once per block, not per line: decoding Latin-1 is faster by half. */
+function isAllAscii(memory: Buffer): boolean {
+  if (memory !== lastMemory) {
+    lastMemory = memory;
+    lastIsAscii = isAscii(memory);
+  }
+  return lastIsAscii;
+}
+
+/** A line as text. */
+export function textOf(line: Uint8Array): string {
+  return asBuffer(line).toString(isAscii(line) ? "latin1" : "utf8");
+}

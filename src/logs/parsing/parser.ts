@@ -1,0 +1,104 @@
+/** What `log-transforms/parse` does with a record: reads it, and puts what it found in its place. */
+import type { Counter, LogRecord, RecordTransform, Severity } from "../../contracts.ts";
+import { type ParsedFields, put, type Read } from "./format.ts";
+import { severityOf } from "./severity.ts";
+import type { TimeReader } from "./time.ts";
+
+export interface ParserOptions {
+  readonly read: Read;
+  /** Field to read; the text where it is undefined. */
+  readonly field: string | undefined;
+  /** Field to put what was found under; beside the others where it is undefined. */
+  readonly into: string | undefined;
+  /** Field to keep the text in that was read. */
+  readonly original: string | undefined;
+  /** Fields that may say the time: the first that does wins. */
+  readonly timeFields: readonly string[];
+  readonly readTime: TimeReader;
+  readonly severityFields: readonly string[];
+  /** Words of one's own, in lower case. */
+  readonly severities: ReadonlyMap<string, Severity>;
+  /** Leaves out what has another form. */
+  readonly dropsOthers: boolean;
+  readonly unparsed: Counter;
+}
+
+export class Parser implements RecordTransform {
+  private readonly options: ParserOptions;
+
+  constructor(options: ParserOptions) {
+    this.options = options;
+  }
+
+  apply(record: LogRecord): boolean {
+    const { field, read, dropsOthers, unparsed } = this.options;
+    const text = field === undefined ? record.text : valueAt(record.fields, field);
+    const parsed = typeof text === "string" ? read(text) : undefined;
+    if (parsed === undefined || typeof text !== "string") {
+      unparsed.add(1);
+      return !dropsOthers;
+    }
+    const { fields } = parsed;
+    record.time = parsed.time ?? this.timeIn(fields) ?? record.time;
+    record.severity = parsed.severity ?? this.severityIn(fields) ?? record.severity;
+    record.fields = this.placed(record, fields, text);
+    return true;
+  }
+
+  private placed(record: LogRecord, found: ParsedFields, text: string): ParsedFields {
+    const { field, into, original } = this.options;
+    if (original !== undefined) put(found, original, text);
+    if (record.fields === undefined) return into === undefined ? found : { [into]: found };
+    const fields = record.fields;
+    // What was read is said by its parts now.
+    const read = field ?? "message";
+    if (field !== undefined || fields.message === text) removeAt(fields, read);
+    if (into === undefined) for (const name of Object.keys(found)) put(fields, name, found[name]);
+    else put(fields, into, found);
+    return fields;
+  }
+
+  private timeIn(fields: ParsedFields): bigint | undefined {
+    for (const name of this.options.timeFields) {
+      const value = valueAt(fields, name);
+      const time = value === undefined ? undefined : this.options.readTime(value);
+      if (time !== undefined) return time;
+    }
+    return undefined;
+  }
+
+  private severityIn(fields: ParsedFields): Severity | undefined {
+    const { severityFields, severities } = this.options;
+    for (const name of severityFields) {
+      const value = valueAt(fields, name);
+      if (value === undefined) continue;
+      const severity =
+        (severities.size > 0 ? severities.get(String(value).toLowerCase()) : undefined) ?? severityOf(value);
+      if (severity !== undefined) return severity;
+    }
+    return undefined;
+  }
+}
+
+/** The value of a field; `a.b` is `b` in `a`, unless there is a field of that very name. */
+function valueAt(fields: ParsedFields | undefined, name: string): unknown {
+  if (fields === undefined) return undefined;
+  if (Object.hasOwn(fields, name)) return fields[name];
+  const dot = name.indexOf(".");
+  const inner = dot < 0 ? undefined : fields[name.slice(0, dot)];
+  return isFields(inner) ? valueAt(inner, name.slice(dot + 1)) : undefined;
+}
+
+function removeAt(fields: ParsedFields, name: string): void {
+  if (Object.hasOwn(fields, name)) {
+    delete fields[name];
+    return;
+  }
+  const dot = name.indexOf(".");
+  const inner = dot < 0 ? undefined : fields[name.slice(0, dot)];
+  if (isFields(inner)) removeAt(inner, name.slice(dot + 1));
+}
+
+function isFields(value: unknown): value is ParsedFields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
