@@ -80,6 +80,10 @@ export interface LogRecord {
   /** Nanoseconds since the Unix epoch, where a transform found the time of writing. */
   time: bigint | undefined;
   severity: Severity | undefined;
+  /** Which stream of a container it was written to, where a transform found that out; lines are joined by stream. */
+  stream?: string | undefined;
+  /** True when it was ended because it had reached the most lines or bytes: what follows is a record of its own. */
+  isCut?: boolean;
 }
 
 /** The six levels all destinations can express. */

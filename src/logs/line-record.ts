@@ -12,6 +12,8 @@ export class LineRecord implements LogRecord {
   fields: Record<string, unknown> | undefined = undefined;
   time: bigint | undefined = undefined;
   severity: Severity | undefined = undefined;
+  stream: string | undefined = undefined;
+  isCut = false;
   /** Bytes of the source it was made of, line ends included. */
   span: number;
   private memory: Buffer;
@@ -53,10 +55,33 @@ export class LineRecord implements LogRecord {
     return this.isMemory ? { memory: this.memory, start: this.start, end: this.end } : undefined;
   }
 
+  /** The record itself if it is one of lines; else one that says the same. */
+  static of(record: LogRecord): LineRecord {
+    if (record instanceof LineRecord) return record;
+    const made = new LineRecord(record.source, record.offset, nothing);
+    return Object.assign(made, record, { text: record.text });
+  }
+
   /** A byte of the text as it was read, for a first look that needs no text; undefined beyond its end. */
   byteAt(index: number): number | undefined {
     if (!this.isMemory) return asByte(this.text.charCodeAt(index));
     return this.start + index < this.end ? this.memory[this.start + index] : undefined;
+  }
+
+  /** The first characters of the text, `count` bytes of it at the most; for what begins in ASCII. */
+  begin(count: number): string {
+    if (!this.isMemory) return this.text.slice(0, count);
+    return this.memory.toString("latin1", this.start, Math.min(this.end, this.start + count));
+  }
+
+  /** Takes the first `count` bytes off the text, which must be ASCII. */
+  skip(count: number): void {
+    if (!this.isMemory) {
+      this.text = this.text.slice(count);
+      return;
+    }
+    this.start = Math.min(this.end, this.start + count);
+    this.written = undefined;
   }
 
   /** Lets go of the block's memory: the record will outlive the block. */
@@ -71,6 +96,8 @@ export class LineRecord implements LogRecord {
     copy.fields = this.fields === undefined ? undefined : structuredClone(this.fields);
     copy.time = this.time;
     copy.severity = this.severity;
+    copy.stream = this.stream;
+    copy.isCut = this.isCut;
     copy.span = this.span;
     return copy;
   }
@@ -91,8 +118,9 @@ export class LineRecord implements LogRecord {
   }
 }
 
+/** Of a character beyond Latin-1 some byte that begins no ASCII character. */
 function asByte(code: number): number | undefined {
-  return Number.isNaN(code) ? undefined : code;
+  return Number.isNaN(code) ? undefined : Math.min(code, 255);
 }
 
 /** The same memory as a `Buffer`. */
