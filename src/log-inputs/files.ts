@@ -1,5 +1,40 @@
 import * as z from "zod";
+import { option, size } from "../config/scalars.ts";
 import { defineLogInput } from "../contracts.ts";
+
+/** Those of the WHATWG encodings that logs are written in and lines can be found in; TextDecoder knows each. */
+const encodings = [
+  "auto",
+  "utf-8",
+  "utf-16le",
+  "utf-16be",
+  "gbk",
+  "gb18030",
+  "big5",
+  "shift_jis",
+  "euc-jp",
+  "euc-kr",
+  "latin1",
+  "iso-8859-2",
+  "iso-8859-5",
+  "iso-8859-7",
+  "iso-8859-15",
+  "windows-1250",
+  "windows-1251",
+  "windows-1252",
+  "windows-1253",
+  "windows-1254",
+  "windows-1255",
+  "windows-1256",
+  "windows-1257",
+  "windows-1258",
+  "windows-874",
+  "koi8-r",
+  "koi8-u",
+  "ibm866",
+  "macintosh",
+] as const;
+const [leastLine, mostLine] = [1024, 64 * 1024 ** 2];
 
 const pattern = z.string().min(1);
 const patterns = z
@@ -19,6 +54,24 @@ const full = z.strictObject({
     .enum(["beginning", "end"])
     .default("beginning")
     .describe("Where to begin in files that are there at the very first start. Later ones are always read whole."),
+  encoding: z
+    .enum(encodings)
+    .default("auto")
+    .describe(
+      "What the bytes of files mean; lines leave as UTF-8. `auto`: UTF-16 where a file begins with its byte order mark, otherwise UTF-8, which leaves byte for byte. A byte order mark is never part of a line.",
+    ),
+  maxLine: option(
+    size()
+      .refine((bytes) => bytes >= leastLine && bytes <= mostLine, "must be from 1KiB to 64MiB")
+      .default(1024 ** 2),
+    "Longest line, in bytes of the file. A longer one is cut and ends in ` [truncated: N bytes left out]`, which counts as part of it; the next line is whole.",
+    { default: "1MiB" },
+  ),
+  hold: option(
+    size().default(256 * 1024 ** 2),
+    "Disk that deleted files with unread lines may keep from being freed, all together. Above it the oldest are given up, which is counted and said.",
+    { default: "256MiB" },
+  ),
 });
 
 /** Follows files through rotation, truncation and restarts; the engine is `logs/follow`. */
@@ -36,7 +89,7 @@ export default defineLogInput({
     if (new Exclusion(exclude.map(absolute)).takes(path)) return false;
     return paths.some((pattern) => new Glob(resolve(folder, pattern)).matches(path));
   },
-  async create({ paths, exclude, from }, context) {
+  async create({ paths, exclude, ...options }, context) {
     const { resolve } = await import("node:path");
     const { Follower } = await import("../logs/follow.ts");
     const absolute = (path: string) => (path.startsWith("**/") ? path : resolve(context.folder, path));
@@ -44,7 +97,7 @@ export default defineLogInput({
       {
         paths: paths.map((path) => resolve(context.folder, path)),
         exclude: exclude.map((path) => (path.includes("/") ? absolute(path) : path)),
-        from,
+        ...options,
       },
       context,
     );

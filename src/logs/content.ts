@@ -21,15 +21,3 @@ export function refresh(row: Row, fd: number): void {
   row.headBytes ??= readAt(fd, 0, row.head.length);
   for (const cursor of row.cursors.values()) cursor.tail ??= readTail(fd, cursor.read);
 }
-
-/** Offset after the last newline of the file: where reading begins that is to leave out what is there. */
-export function lastLineEnd(fd: number, size: number): number {
-  for (let end = size; end > 0; end -= searchBytes) {
-    const start = Math.max(0, end - searchBytes);
-    const newline = readAt(fd, start, end - start).lastIndexOf(10);
-    if (newline >= 0) return start + newline + 1;
-  }
-  return 0;
-}
-
-const searchBytes = 64 * 1024;

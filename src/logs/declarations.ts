@@ -74,10 +74,19 @@ export const logMetrics = {
     doc: "Bytes that were not delivered and no longer can be: truncated before they were read, vanished while nobody looked, held_too_long in deleted files, line_too_long.",
     labels: ["input", "reason"],
   },
-  outrigger_log_truncated_lines_total: { kind: "counter", doc: "Lines longer than 1 MiB, cut there.", labels: byInput },
-  outrigger_log_skipped_null_bytes_total: {
+  outrigger_log_truncated_lines_total: {
     kind: "counter",
-    doc: "NUL bytes left out at the beginning of a file that was truncated under a writer that does not append.",
+    doc: "Lines longer than `maxLine`, cut there; what was left out of them is line_too_long among the lost bytes.",
+    labels: byInput,
+  },
+  outrigger_log_skipped_bytes_total: {
+    kind: "counter",
+    doc: "Bytes at the beginning of a file that belong to no line: nulls, left by a truncation under a writer that does not append, and the byte order mark.",
+    labels: ["input", "reason"],
+  },
+  outrigger_log_undecodable_characters_total: {
+    kind: "counter",
+    doc: "Characters U+FFFD that stand for bytes which mean nothing in the encoding of their file. Files in UTF-8 go out byte for byte and count nothing.",
     labels: byInput,
   },
   outrigger_log_invalid_utf8_lines_total: {

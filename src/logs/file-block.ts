@@ -2,9 +2,11 @@
  * Blocks of bytes read from files, and the buffers they live in.
  *
  * A large block is the read buffer itself, handed on without a copy and taken back when every output is done with it;
- * a small one is copied to its size, so that a trickle of lines does not keep a quarter of a megabyte each.
+ * a small one is copied to its size, so that a trickle of lines does not keep a quarter of a megabyte each. Of a file
+ * that is not UTF-8 a block keeps both, what it read and what it made of it: marks are places in the file.
  */
 import type { Block, Mark } from "../contracts.ts";
+import { type Encoding, utf8 } from "./encoding.ts";
 import { countLines } from "./follow-counters.ts";
 import type { FollowedFile } from "./followed-file.ts";
 import { type Print, printOf, tailBytes } from "./identity.ts";
@@ -52,25 +54,31 @@ export class FileMark implements Mark {
 export class FileBlock implements Block {
   readonly source: FollowedFile;
   readonly bytes: Uint8Array;
+  /** As it stands in the file; the same object as `bytes` where that is how it goes out. */
+  readonly raw: Uint8Array;
   readonly count: number;
   readonly start: number;
   readonly mark: FileMark;
   readonly heldBytes: number;
-  /** How many bytes of the file lie before `bytes` in the same memory. */
+  /** How many bytes of the file lie before `raw` in the same memory. */
   private readonly lead: number;
+  private readonly encoding: Encoding;
+  private starts: { readonly ours: readonly number[]; readonly raw: readonly number[] } | undefined;
   private readonly buffers: ReadBuffers | undefined;
   private buffer: Buffer | undefined;
   private users = 0;
 
-  /** `buffer` is what `bytes` lie in, when it is to be given back to `buffers`. */
-  constructor(file: FollowedFile, bytes: Uint8Array, place: Place, buffer?: Buffer, buffers?: ReadBuffers) {
+  /** `buffer` is what `raw` lies in, when it is to be given back to `buffers`. */
+  constructor(file: FollowedFile, { raw, bytes }: Content, place: Place, buffer?: Buffer, buffers?: ReadBuffers) {
     this.source = file;
     this.bytes = bytes;
+    this.raw = raw;
     this.count = countLines(bytes);
     this.start = place.start;
     this.mark = new FileMark(place.end, place.tail);
     this.lead = place.lead ?? 0;
-    this.heldBytes = buffer?.length ?? bytes.length;
+    this.encoding = file.encoding;
+    this.heldBytes = (buffer?.length ?? raw.length) + (bytes === raw ? 0 : bytes.length);
     this.buffer = buffer;
     this.buffers = buffers;
   }
@@ -84,9 +92,10 @@ export class FileBlock implements Block {
   }
 
   markAt(place: number): FileMark {
-    const { buffer, byteOffset } = this.bytes;
-    const length = Math.min(tailBytes, this.lead + place);
-    return new FileMark(this.start + place, printOf(new Uint8Array(buffer, byteOffset + place - length, length)));
+    const { buffer, byteOffset } = this.raw;
+    const at = this.bytes === this.raw ? place : this.rawPlace(place);
+    const length = Math.min(tailBytes, this.lead + at);
+    return new FileMark(this.start + at, printOf(new Uint8Array(buffer, byteOffset + at - length, length)));
   }
 
   offeredTo(outputs: number): void {
@@ -100,6 +109,29 @@ export class FileBlock implements Block {
     this.buffers?.give(this.buffer);
     this.buffer = undefined;
   }
+
+  /** Where the line begins in the file that begins at `place` of the text: the line of the same number. */
+  private rawPlace(place: number): number {
+    this.starts ??= { ours: utf8.lineStarts(this.bytes), raw: this.encoding.lineStarts(this.raw) };
+    return this.starts.raw[lastUpTo(this.starts.ours, place)] ?? 0;
+  }
+}
+
+/** Index of the last of `numbers`, which grow, that is not above `limit`. */
+function lastUpTo(numbers: readonly number[], limit: number): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle]! <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** Bytes as they stand in the file, and as they go out. */
+interface Content {
+  readonly raw: Uint8Array;
+  readonly bytes: Uint8Array;
 }
 
 interface Place {
@@ -122,9 +154,17 @@ export function blockOf(
   const tail = new Uint8Array(buffer.subarray(Math.max(0, to - tailBytes), to));
   const place = { start, end: start + length, tail: printOf(tail), lead: from };
   if (length >= handOverBytes) {
-    const bytes = buffer.subarray(from, to);
-    return { block: new FileBlock(file, bytes, place, buffer, buffers), tail, kept: true };
+    const content = contentOf(file, buffer.subarray(from, to));
+    return { block: new FileBlock(file, content, place, buffer, buffers), tail, kept: true };
   }
-  const bytes = new Uint8Array(buffer.subarray(0, to)).subarray(from);
-  return { block: new FileBlock(file, bytes, place), tail, kept: false };
+  const content = contentOf(file, new Uint8Array(buffer.subarray(0, to)).subarray(from));
+  return { block: new FileBlock(file, content, place), tail, kept: false };
+}
+
+/** Whole lines of a file, or the rest of one, as they go out. */
+export function contentOf({ encoding, parts }: FollowedFile, raw: Uint8Array): Content {
+  if (encoding.isUtf8) return { raw, bytes: raw };
+  const { bytes, replaced } = encoding.decode(raw);
+  parts.counters.undecodable(replaced);
+  return { raw, bytes };
 }

@@ -10,8 +10,10 @@ export type LossReason = "truncated" | "vanished" | "held_too_long" | "line_too_
 
 export type RotationKind = "renamed" | "deleted" | "truncated" | "missed";
 
+/** Bytes that belong to no line: NULs before the first one, a byte order mark. */
+export type SkipReason = "nulls" | "mark";
+
 export class FollowCounters {
-  readonly nulls: Counter;
   private readonly metrics: Metrics;
   private readonly input: string;
   private readonly bytes: Counter;
@@ -26,7 +28,6 @@ export class FollowCounters {
     this.bytes = metrics.counter("outrigger_log_read_bytes_total", labels);
     this.lines = metrics.counter("outrigger_log_read_lines_total", labels);
     this.cutLines = metrics.counter("outrigger_log_truncated_lines_total", labels);
-    this.nulls = metrics.counter("outrigger_log_skipped_null_bytes_total", labels);
     this.repeatable = metrics.counter("outrigger_log_repeatable_bytes_total", labels);
   }
 
@@ -39,6 +40,16 @@ export class FollowCounters {
   cutLine(lostBytes: number): void {
     this.cutLines.add(1);
     this.lost("line_too_long", lostBytes);
+  }
+
+  skipped(reason: SkipReason, bytes: number): void {
+    this.metrics.counter("outrigger_log_skipped_bytes_total", { input: this.input, reason }).add(bytes);
+  }
+
+  /** Characters put where bytes mean nothing in the file's encoding. */
+  undecodable(characters: number): void {
+    if (characters === 0) return;
+    this.metrics.counter("outrigger_log_undecodable_characters_total", { input: this.input }).add(characters);
   }
 
   lost(reason: LossReason, bytes: number): void {

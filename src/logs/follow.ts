@@ -10,7 +10,7 @@ import type { LogInput, LogInputContext, LogSourceState } from "../contracts.ts"
 import { type Arrival, distinct, groupFresh, inOrder, Listings, locate, missedAt } from "./arrivals.ts";
 import { FileMark } from "./file-block.ts";
 import { FollowedFile } from "./followed-file.ts";
-import { type Following, followingOf } from "./following.ts";
+import { type Following, followingOf, type ReadOptions } from "./following.ts";
 import { Exclusion, Glob } from "./glob.ts";
 import { keyOf } from "./identity.ts";
 import { followArrival, followMissed, followReplaced, spotNow } from "./opening.ts";
@@ -20,13 +20,15 @@ import { Rewrites } from "./rewrites.ts";
 import type { Seen } from "./survey.ts";
 import type { Suspects } from "./suspects.ts";
 
-export interface FollowOptions {
+export interface FollowOptions extends ReadOptions {
   /** Absolute patterns. */
   readonly paths: readonly string[];
   /** Absolute patterns, or patterns for names. */
   readonly exclude: readonly string[];
   /** Where to begin in files that are there the very first time. */
   readonly from: "beginning" | "end";
+  /** Disk that deleted files may keep from being freed; default 256 MiB. */
+  readonly hold?: number;
 }
 
 const surveyIntervalMs = 1_000;
@@ -56,8 +58,8 @@ export class Follower implements LogInput {
   constructor(options: FollowOptions, context: LogInputContext) {
     this.options = options;
     const globs = options.paths.map((path) => new Glob(path));
-    this.following = followingOf(context, globs, new Exclusion(options.exclude));
-    this.retirement = new Retirement(this.following);
+    this.following = followingOf(context, globs, new Exclusion(options.exclude), options);
+    this.retirement = new Retirement(this.following, options.hold);
     this.suspects = this.following.suspects;
     this.recollection = new Recollection(this.following);
     this.rewrites = new Rewrites(this.following);

@@ -12,6 +12,7 @@
 import { closeSync, fstatSync } from "node:fs";
 import type { Lane, LogFields, LogSource } from "../contracts.ts";
 import type { Cursor } from "./cursor.ts";
+import { detect, type Encoding, utf8 } from "./encoding.ts";
 import type { FileBlock, ReadBuffers } from "./file-block.ts";
 import type { FollowCounters } from "./follow-counters.ts";
 import { beginsAsKnown, learnHead } from "./head.ts";
@@ -43,6 +44,10 @@ export interface FollowedFileParts {
   readonly fields: LogFields;
   readonly buffers: ReadBuffers;
   readonly counters: FollowCounters;
+  /** Of all files; undefined where each file's first bytes decide. */
+  readonly encoding: Encoding | undefined;
+  /** Longest line that goes out whole, its newline not counted, in bytes of the file. */
+  readonly maxLine: number;
 }
 
 const turnBytes = 1024 * 1024;
@@ -76,6 +81,7 @@ export class FollowedFile implements LogSource {
   private isUnchanged = false;
   private waitMs = shortestWaitMs;
   private hasGrown = false;
+  private detected: Encoding | undefined;
   /** True when the file was read to its end: what is there now may be another content with the same tail. */
   private isDoubtful = false;
 
@@ -87,6 +93,13 @@ export class FollowedFile implements LogSource {
     this.parts = parts;
     this.size = row.size;
     this.grewAt = now;
+    this.detected = parts.encoding;
+  }
+
+  /** What its bytes mean. While there are too few of them to tell, UTF-8: they are no line yet. */
+  get encoding(): Encoding {
+    this.detected ??= detect(this.row.headBytes ?? new Uint8Array());
+    return this.detected ?? utf8;
   }
 
   get id(): string {
@@ -240,7 +253,7 @@ export class FollowedFile implements LogSource {
     const { cursor } = group[0]!;
     const taken = cursor.scanned > cursor.read ? searchLongLine(this, cursor) : takeWholeLines(this, cursor);
     if (typeof taken !== "object") return taken;
-    learnHead(this.row, cursor.read, taken.block.bytes);
+    learnHead(this.row, cursor.read, taken.block.raw);
     const length = taken.block.end - cursor.read;
     for (const reader of group) reader.cursor.advance(taken.block.end, taken.tail);
     this.offer(taken.block, group);

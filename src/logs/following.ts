@@ -1,5 +1,6 @@
 /** All that one input follows, and what its parts share. */
 import type { LogInputContext } from "../contracts.ts";
+import { encodingOf } from "./encoding.ts";
 import { ReadBuffers } from "./file-block.ts";
 import { FollowCounters } from "./follow-counters.ts";
 import type { FollowedFile, FollowedFileParts } from "./followed-file.ts";
@@ -26,7 +27,22 @@ export interface Following {
   matches(path: string): boolean;
 }
 
-export function followingOf(context: LogInputContext, globs: readonly Glob[], exclusion: Exclusion): Following {
+/** How lines are read. */
+export interface ReadOptions {
+  /** A label of TextDecoder; `auto`, the default, lets the first bytes of each file decide. */
+  readonly encoding?: string;
+  /** Longest line that goes out whole, in bytes; default 1 MiB. */
+  readonly maxLine?: number;
+}
+
+const defaultMaxLine = 1024 * 1024;
+
+export function followingOf(
+  context: LogInputContext,
+  globs: readonly Glob[],
+  exclusion: Exclusion,
+  { encoding = "auto", maxLine = defaultMaxLine }: ReadOptions = {},
+): Following {
   const { name: input, emit, metrics, clock, checkpoint } = context;
   const births = new Births();
   return {
@@ -45,6 +61,8 @@ export function followingOf(context: LogInputContext, globs: readonly Glob[], ex
       },
       buffers: new ReadBuffers(),
       counters: new FollowCounters(metrics, input),
+      encoding: encoding === "auto" ? undefined : encodingOf(encoding),
+      maxLine,
     },
   };
 }

@@ -1,15 +1,13 @@
 /**
- * Lines that do not fit one read. They are found without being kept: the search for their end goes through the file
- * once, and only then is the line read, at most 1 MiB of it. The rest of a longer one is left out, up to its newline.
+ * Lines that do not fit one read, or are longer than an entry allows. They are found without being kept: the search
+ * for their end goes through the file once, and only then is the line read, at most as much of it as may go out. The
+ * rest of a longer one is left out, up to its newline, and a mark says how much that was.
  */
 import { readSync } from "node:fs";
 import type { Cursor } from "./cursor.ts";
-import { FileBlock, readBytes } from "./file-block.ts";
+import { contentOf, FileBlock, readBytes } from "./file-block.ts";
 import type { FollowedFile } from "./followed-file.ts";
 import { printOf, readAt, readTail } from "./identity.ts";
-
-/** Longest line that goes out whole, its newline not counted. */
-export const maxLineBytes = 1024 * 1024;
 
 /** A block and the raw tail at its end. */
 export interface Taken {
@@ -17,10 +15,18 @@ export interface Taken {
   readonly tail: Uint8Array;
 }
 
-/** Length of the whole lines in `got` bytes at `from`; 0 when no line ends there. */
-export function lineEnd(buffer: Buffer, from: number, got: number): number {
-  const last = buffer.lastIndexOf(10, from + got - 1);
-  return last < from ? 0 : last + 1 - from;
+/**
+ * Of `length` bytes of whole lines at `from`, those before the first line that is too long. Looks only where a line
+ * of that length could be: one search per `maxLine` bytes, none where a read is shorter than that.
+ */
+export function tooLongFrom({ encoding, parts }: FollowedFile, buffer: Buffer, from: number, length: number): number {
+  const most = parts.maxLine + encoding.unit;
+  for (let at = 0; length - at > most; ) {
+    const lines = encoding.wholeLines(buffer, from + at, most);
+    if (lines === 0) return at;
+    at += lines;
+  }
+  return length;
 }
 
 /**
@@ -29,35 +35,41 @@ export function lineEnd(buffer: Buffer, from: number, got: number): number {
  */
 export function searchLongLine(file: FollowedFile, cursor: Cursor): Taken | number | "end" | "replaced" {
   if (cursor.tail !== undefined && Buffer.compare(readTail(file.fd, cursor.read), cursor.tail) !== 0) return "replaced";
-  const buffer = file.parts.buffers.take();
+  const { encoding, parts } = file;
+  const buffer = parts.buffers.take();
   try {
     const got = readSync(file.fd, buffer, 0, readBytes, cursor.scanned);
-    if (got === 0) return "end";
-    const newline = buffer.subarray(0, got).indexOf(10);
-    if (newline >= 0) return takeLine(file, cursor, cursor.scanned + newline + 1);
-    cursor.scanned += got;
-    return got;
+    const whole = got - (got % encoding.unit);
+    if (whole === 0) return "end";
+    const length = encoding.firstLine(buffer.subarray(0, whole));
+    if (length > 0) return takeLine(file, cursor, cursor.scanned + length);
+    cursor.scanned += whole;
+    return whole;
   } finally {
-    file.parts.buffers.give(buffer);
+    parts.buffers.give(buffer);
   }
 }
 
 /** The line that ends at `end`, its newline included. */
-function takeLine(file: FollowedFile, cursor: Cursor, end: number): Taken | "replaced" {
+export function takeLine(file: FollowedFile, cursor: Cursor, end: number): Taken | "replaced" {
+  const { unit } = file.encoding;
   const length = end - cursor.read;
-  const bytes = readAt(file.fd, cursor.read, Math.min(length, maxLineBytes + 1));
-  if (bytes.length < Math.min(length, maxLineBytes + 1)) return "replaced";
+  const wanted = Math.min(length, file.parts.maxLine + unit);
+  const raw = readAt(file.fd, cursor.read, wanted);
+  if (raw.length < wanted) return "replaced";
   const tail = readTail(file.fd, end);
   const place = { start: cursor.read, end, tail: printOf(tail) };
-  const line = length > maxLineBytes + 1 ? cut(file, bytes, length - 1) : bytes;
-  return { block: new FileBlock(file, line, place), tail };
+  const content = length > wanted ? cut(file, raw, length - unit) : contentOf(file, raw);
+  return { block: new FileBlock(file, content, place), tail };
 }
 
 /** True when all that is unread of the known size is one line without a newline. */
 export function isLastLine(file: FollowedFile, cursor: Cursor): boolean {
+  const { unit } = file.encoding;
   const length = file.knownSize - cursor.read;
   if (length <= 0) return false;
-  return length >= readBytes ? cursor.scanned >= file.knownSize : !readAt(file.fd, cursor.read, length).includes(10);
+  if (length >= readBytes) return cursor.scanned > file.knownSize - unit;
+  return file.encoding.firstLine(Buffer.from(readAt(file.fd, cursor.read, length).buffer)) === 0;
 }
 
 /**
@@ -66,21 +78,35 @@ export function isLastLine(file: FollowedFile, cursor: Cursor): boolean {
  */
 export function takeRemainder(file: FollowedFile, cursor: Cursor, size: number, forGood: boolean): Taken {
   const length = size - cursor.read;
-  const bytes = readAt(file.fd, cursor.read, Math.min(length, maxLineBytes + 1));
-  const line = length > maxLineBytes ? cut(file, bytes, length) : Buffer.concat([bytes, newline]);
+  const raw = readAt(file.fd, cursor.read, Math.min(length, file.parts.maxLine + 1));
   const end = forGood ? size : cursor.read;
   const tail = readTail(file.fd, end);
-  return { block: new FileBlock(file, line, { start: cursor.read, end, tail: printOf(tail) }), tail };
+  const content = length > file.parts.maxLine ? cut(file, raw, length) : ended(contentOf(file, raw));
+  return { block: new FileBlock(file, content, { start: cursor.read, end, tail: printOf(tail) }), tail };
 }
 
 const newline = Buffer.from("\n");
 
-/** The first `maxLineBytes` of a line of `length` bytes, less a character that would be cut in two, and a newline. */
-function cut(file: FollowedFile, bytes: Uint8Array, length: number): Uint8Array {
-  let kept = Math.min(maxLineBytes, bytes.length);
-  for (let back = 0; back < 3 && isContinuation(bytes[kept]); back++) kept--;
-  file.parts.counters.cutLine(length - kept);
-  return Buffer.concat([bytes.subarray(0, kept), newline]);
+function ended({ raw, bytes }: ReturnType<typeof contentOf>) {
+  return { raw, bytes: Buffer.concat([bytes, newline]) };
+}
+
+/** What stands at the end of a line that was cut, so that nobody takes it for whole. */
+function cutMark(bytes: number): Buffer {
+  return Buffer.from(` [truncated: ${bytes} bytes left out]\n`);
+}
+
+/** The beginning of a line of `length` bytes that is too long, less a character that would be cut in two, and the mark. */
+function cut(file: FollowedFile, raw: Uint8Array, length: number) {
+  const { encoding, parts } = file;
+  const { unit } = encoding;
+  const most = parts.maxLine - cutMark(length).length * unit;
+  let kept = most - (most % unit);
+  if (encoding.isUtf8) for (let back = 0; back < 3 && isContinuation(raw[kept]); back++) kept--;
+  const begun = raw.subarray(0, kept);
+  parts.counters.cutLine(length - kept);
+  const text = encoding.isUtf8 ? begun : encoding.decodeBeginning(begun);
+  return { raw, bytes: Buffer.concat([text, cutMark(length - kept)]) };
 }
 
 /** A byte within a UTF-8 character, not its first. */

@@ -5,8 +5,9 @@
 import { closeSync, fstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Arrival, isKnown, Listings, locate, missedAt } from "./arrivals.ts";
-import { holdsContent, lastLineEnd, refresh } from "./content.ts";
+import { holdsContent, refresh } from "./content.ts";
 import { Cursor } from "./cursor.ts";
+import { lastLineEnd } from "./encoding.ts";
 import { FollowedFile, type Reader } from "./followed-file.ts";
 import type { Following } from "./following.ts";
 import { setHead } from "./head.ts";
@@ -210,7 +211,7 @@ function makeFile(following: Following, row: Row, fd: number): FollowedFile | un
 }
 
 function skipToEnd(file: FollowedFile, size: number): void {
-  const position = lastLineEnd(file.fd, size);
+  const position = lastLineEnd(file.fd, size, file.encoding);
   for (const { cursor } of file.readers) cursor.startAt(position, readTail(file.fd, position));
 }
 

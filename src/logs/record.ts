@@ -26,11 +26,14 @@ export function eachLine(bytes: Uint8Array, each: (start: number, end: number) =
 export function recordsOf(block: Block): readonly LogRecord[] {
   if (block.records !== undefined) return block.records;
   const records: LineRecord[] = [];
-  const { source, start: offset } = block;
+  const { source } = block;
   const bytes = asBuffer(block.bytes);
+  const isSame = bytes.length === block.end - block.start;
   eachLine(bytes, (start, end) => {
     const isCrlf = end > start && bytes[end - 1] === carriageReturn;
-    const record = new LineRecord(source, offset + start, bytes, start, isCrlf ? end - 1 : end);
+    // Of a file that is not UTF-8, places in the text are not those in the file.
+    const offset = isSame ? block.start + start : block.markAt(start).offset;
+    const record = new LineRecord(source, offset, bytes, start, isCrlf ? end - 1 : end);
     if (isCrlf) record.span++;
     records.push(record);
   });

@@ -13,8 +13,8 @@ const rotatedQuietMs = 60_000;
 /** Quiet time after which an unfinished last line is final: when the next file has lines, and when it has not. */
 const succeededQuietMs = 1_000;
 const unsucceededQuietMs = 5_000;
-/** Disk that deleted files may keep from being freed. */
-export const mostHeldBytes = 256 * 1024 * 1024;
+/** Disk that deleted files may keep from being freed, unless the entry says otherwise. */
+const defaultHoldBytes = 256 * 1024 * 1024;
 /** Open files above which quiet ones are closed although nothing happened to them. */
 const mostOpenFiles = 512;
 
@@ -28,9 +28,11 @@ export interface Parked {
 export class Retirement {
   readonly parked = new Map<string, Parked>();
   private readonly following: Following;
+  private readonly holdBytes: number;
 
-  constructor(following: Following) {
+  constructor(following: Following, holdBytes = defaultHoldBytes) {
     this.following = following;
+    this.holdBytes = holdBytes;
   }
 
   /** Lets go of what can be let go of. `isMatched` tells whether a pattern finds the file where it is now. */
@@ -101,7 +103,7 @@ export class Retirement {
     const deleted = [...this.following.files.values()].filter((file) => file.status === "deleted");
     let held = deleted.reduce((sum, file) => sum + file.knownSize, 0);
     for (const file of deleted) {
-      if (held <= mostHeldBytes) return;
+      if (held <= this.holdBytes) return;
       held -= file.knownSize;
       this.abandon(file);
     }

@@ -2,10 +2,11 @@
 import { readSync } from "node:fs";
 import type { Cursor } from "./cursor.ts";
 import { blockOf, readBytes } from "./file-block.ts";
+import type { SkipReason } from "./follow-counters.ts";
 import type { FollowedFile, NoBytes } from "./followed-file.ts";
 import { learnHead } from "./head.ts";
-import { headBytes, readTail, sameBeginning } from "./identity.ts";
-import { lineEnd, type Taken } from "./long-line.ts";
+import { readTail, sameBeginning } from "./identity.ts";
+import { type Taken, takeLine, tooLongFrom } from "./long-line.ts";
 
 /** The whole lines of one read at the position. A number is how many bytes were passed over without making a block. */
 export function takeWholeLines(file: FollowedFile, cursor: Cursor): Taken | number | NoBytes {
@@ -16,10 +17,16 @@ export function takeWholeLines(file: FollowedFile, cursor: Cursor): Taken | numb
     const found = readNew(file, cursor, buffer);
     if (typeof found === "string") return found;
     const { from, got } = found;
-    if (cursor.blank && buffer[from] === 0) return skipNulls(file, cursor, buffer.subarray(from, from + got));
-    const length = lineEnd(buffer, from, got);
+    if (cursor.blank) {
+      const skipped = skipLead(file, cursor, buffer.subarray(from, from + got));
+      if (skipped > 0) return skipped;
+    }
+    const length = file.encoding.wholeLines(buffer, from, got);
     if (length === 0) return unfinished(cursor, got);
-    const made = blockOf(file, cursor.read, { buffer, from, length, buffers });
+    const fits = tooLongFrom(file, buffer, from, length);
+    if (fits === 0)
+      return takeLine(file, cursor, cursor.read + file.encoding.firstLine(buffer.subarray(from, from + length)));
+    const made = blockOf(file, cursor.read, { buffer, from, length: fits, buffers });
     kept = made.kept;
     return made;
   } finally {
@@ -54,13 +61,27 @@ function unfinished(cursor: Cursor, got: number): number | "end" {
   return got;
 }
 
+/** Passes over what comes before the first line and belongs to none: a byte order mark, or NULs. Says how much. */
+function skipLead(file: FollowedFile, cursor: Cursor, bytes: Uint8Array): number {
+  const mark = cursor.read === 0 ? file.encoding.markLength(bytes) : 0;
+  if (mark > 0) return skip(file, cursor, bytes.subarray(0, mark), "mark");
+  const nulls = nullsOf(bytes, file.encoding.unit);
+  return nulls === 0 ? 0 : skip(file, cursor, bytes.subarray(0, nulls), "nulls");
+}
+
 /** A writer that does not append keeps its old offset after a truncation: the gap before it reads as NULs. */
-function skipNulls(file: FollowedFile, cursor: Cursor, bytes: Uint8Array): number {
+function nullsOf(bytes: Uint8Array, unit: number): number {
+  if (bytes[0] !== 0) return 0;
   const text = bytes.findIndex((byte) => byte !== 0);
   const count = text < 0 ? bytes.length : text;
-  file.parts.counters.nulls.add(count);
-  learnHead(file.row, cursor.read, new Uint8Array(Math.min(count, headBytes)));
-  cursor.startAt(cursor.read + count, readTail(file.fd, cursor.read + count));
+  return count - (count % unit);
+}
+
+function skip(file: FollowedFile, cursor: Cursor, bytes: Uint8Array, reason: SkipReason): number {
+  const position = cursor.read + bytes.length;
+  file.parts.counters.skipped(reason, bytes.length);
+  learnHead(file.row, cursor.read, bytes);
+  cursor.startAt(position, readTail(file.fd, position));
   cursor.blank = true;
-  return count;
+  return bytes.length;
 }

@@ -22,6 +22,12 @@ function append(name: string, text: string | Uint8Array): void {
   appendFileSync(run.path(name), text);
 }
 
+/** What is left of a line of `length` bytes of x, as `shape` shows it. */
+function cut(length: number, maxLine = mebibyte): string {
+  const left = length - maxLine + ` [truncated: ${length} bytes left out]\n`.length;
+  return `<${length - left} x> [truncated: ${left} bytes left out]\n`;
+}
+
 /** What came out, with long runs of one character shortened to their length. */
 function shape(text: string): string {
   return text.replace(/(.)\1{99,}/gs, (all, char: string) => `<${all.length} ${char}>`);
@@ -64,9 +70,10 @@ describe("whole lines, byte for byte", () => {
       write("a.log", `before\n${"x".repeat(length)}\nafter\n`);
       run.start(["*.log"]);
       run.steps(2);
-      expect(shape(run.text)).toBe(`before\n<${mebibyte} x>\nafter\n`);
+      expect(shape(run.text)).toBe(`before\n${cut(length)}after\n`);
       expect(run.count("outrigger_log_truncated_lines_total", {})).toBe(1);
-      expect(run.count("outrigger_log_lost_bytes_total", { reason: "line_too_long" })).toBe(length - mebibyte);
+      const left = Number(/truncated: (\d+) bytes/.exec(run.text)![1]);
+      expect(run.count("outrigger_log_lost_bytes_total", { reason: "line_too_long" })).toBe(left);
       run.restart(["*.log"]);
       append("a.log", "more\n");
       run.step();
@@ -78,7 +85,12 @@ describe("whole lines, byte for byte", () => {
     write("b.log", `x${"é".repeat(mebibyte)}\n`);
     run.start(["b.log"]);
     run.steps(2);
-    expect(Buffer.from(run.text, "latin1").toString()).toBe(`x${"é".repeat(mebibyte / 2 - 1)}\n`);
+    const [, kept, left] = /^x(é*) \[truncated: (\d+) bytes left out\]\n$/.exec(
+      Buffer.from(run.text, "latin1").toString(),
+    )!;
+    expect(2 * kept!.length + Number(left)).toBe(2 * mebibyte);
+    expect(run.text.length).toBeLessThanOrEqual(mebibyte + 1);
+    expect(run.text.length).toBeGreaterThan(mebibyte - 4);
   });
 
   test("100 MiB without a newline, in little memory, and the line after it", () => {
@@ -94,9 +106,28 @@ describe("whole lines, byte for byte", () => {
     writeSync(fd, "\nafter\n");
     closeSync(fd);
     run.steps(3);
-    expect(shape(run.text)).toBe(`<${mebibyte} x>\nafter\n`);
+    expect(shape(run.text)).toBe(`${cut(100 * mebibyte)}after\n`);
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * mebibyte);
   });
+
+  for (const maxLine of [1024, 16 * 1024, 300 * 1024, 2 * mebibyte]) {
+    test(`with maxLine ${maxLine}, lines of about that length among short ones`, () => {
+      const lengths = [10, maxLine - 1, maxLine, 5, maxLine + 1, maxLine + 2, 3, 3 * maxLine, 0, maxLine, 1];
+      const whole = lengths.filter((length) => length <= maxLine);
+      write("a.log", lengths.map((length) => `${"x".repeat(length)}\n`).join(""));
+      run.start(["*.log"], { maxLine });
+      run.steps(3);
+      const lines = run.text.split("\n").slice(0, -1);
+      expect(lines.filter((line) => !line.includes("truncated")).map(({ length }) => length)).toEqual(whole);
+      for (const [at, length] of lengths.entries()) {
+        if (length > maxLine) expect(shape(`${lines[at]!}\n`)).toBe(cut(length, maxLine));
+      }
+      expect(run.count("outrigger_log_truncated_lines_total", {})).toBe(3);
+      expect(run.count("outrigger_log_read_bytes_total", {})).toBe(
+        lengths.reduce((sum, length) => sum + length + 1, 0),
+      );
+    });
+  }
 
   test("a line that grows by little pieces comes when it ends", () => {
     run.start(["*.log"]);
@@ -167,8 +198,8 @@ describe("a last line without a newline", () => {
     run.steps(2);
     unlinkSync(run.path("a.log"));
     run.steps(8);
-    expect(shape(run.text)).toBe(`whole\n<${mebibyte} x>\n`);
-    expect(run.count("outrigger_log_lost_bytes_total", { reason: "line_too_long" })).toBe(mebibyte);
+    expect(shape(run.text)).toBe(`whole\n${cut(2 * mebibyte)}`);
+    expect(run.count("outrigger_log_truncated_lines_total", {})).toBe(1);
     expect(run.follower.state()).toEqual([]);
   });
 

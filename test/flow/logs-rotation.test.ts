@@ -557,7 +557,7 @@ describe("truncation", () => {
     closeSync(fd);
     run.step();
     expect(run.text).toBe(lines(1, 2, 3, 4, 5));
-    expect(run.count("outrigger_log_skipped_null_bytes_total", {})).toBe(21);
+    expect(run.count("outrigger_log_skipped_bytes_total", {})).toBe(21);
     run.restart(["*.log"]);
     append("a.log", lines(6));
     run.step();
@@ -571,6 +571,6 @@ describe("truncation", () => {
     run.start(["*.log"]);
     run.step();
     expect(run.text).toBe("text\n");
-    expect(run.count("outrigger_log_skipped_null_bytes_total", {})).toBe(1_000_000);
+    expect(run.count("outrigger_log_skipped_bytes_total", {})).toBe(1_000_000);
   });
 });

@@ -4,12 +4,11 @@ import { join } from "node:path";
 import type { Block, Lane, LogInputContext, Thread } from "../../src/contracts.ts";
 import { CheckpointFile, prepareFolder } from "../../src/logs/checkpoint.ts";
 import { logMetrics } from "../../src/logs/declarations.ts";
-import { Follower } from "../../src/logs/follow.ts";
+import { Follower, type FollowOptions } from "../../src/logs/follow.ts";
 import { MetricsRegion } from "../../src/metrics.ts";
 
-interface StartOptions {
+interface StartOptions extends Partial<Pick<FollowOptions, "from" | "encoding" | "maxLine" | "hold">> {
   exclude?: string[];
-  from?: "beginning" | "end";
   outputs?: string[];
   /** Entry name, for runs with several. */
   name?: string;
@@ -81,7 +80,7 @@ export class FollowRun {
   /** A further entry on the same checkpoint. */
   make(
     patterns: string[],
-    { exclude = [], from = "beginning", outputs = ["stdout"], name = "files" }: StartOptions,
+    { exclude = [], from = "beginning", outputs = ["stdout"], name = "files", ...reading }: StartOptions,
   ): Follower {
     for (const output of outputs) this.outputs.set(output, this.outputs.get(output) ?? new FakeOutput(output));
     const lanes = outputs.map((output) => this.output(output).lane());
@@ -95,7 +94,7 @@ export class FollowRun {
       checkpoint: this.checkpoint,
     };
     const paths = patterns.map((pattern) => (pattern.startsWith("/") ? pattern : this.path(pattern)));
-    return new Follower({ paths, exclude, from }, context);
+    return new Follower({ paths, exclude, from, ...reading }, context);
   }
 
   /** Lets time pass, then takes turns until there is nothing more to read now. */
