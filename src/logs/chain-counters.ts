@@ -56,7 +56,7 @@ export class ChainCounters {
     const labels = { input: this.input, transform };
     const made: OfTransform = {
       records: this.thread.metrics.counter("outrigger_log_dropped_records_total", labels),
-      bytes: this.thread.metrics.counter("outrigger_log_dropped_bytes_total", labels),
+      bytes: this.thread.metrics.counter("outrigger_log_dropped_record_bytes_total", labels),
       failures: this.thread.metrics.counter("outrigger_log_transform_failures_total", labels),
       saidAt: Number.NEGATIVE_INFINITY,
     };

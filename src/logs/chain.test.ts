@@ -69,7 +69,9 @@ describe("transforms of single records", () => {
     const passed = chain(shout, drop).pass(block("a\nb\r\nc\n"), undefined);
     expect(texts(passed)).toEqual(["A", "C"]);
     expect(Buffer.from(passed.block.bytes).toString()).toBe("A\nC\n");
-    expect([count("outrigger_log_dropped_records_total"), count("outrigger_log_dropped_bytes_total")]).toEqual([1, 3]);
+    expect([count("outrigger_log_dropped_records_total"), count("outrigger_log_dropped_record_bytes_total")]).toEqual([
+      1, 3,
+    ]);
   });
 
   test("that fail leave the record as it is; that is counted each time and said once", () => {

@@ -99,7 +99,7 @@ export const logMetrics = {
     doc: "Records a transform left out, by the rule of the configuration it stands for.",
     labels: byTransform,
   },
-  outrigger_log_dropped_bytes_total: {
+  outrigger_log_dropped_record_bytes_total: {
     kind: "counter",
     doc: "Bytes of the source in records a transform left out.",
     labels: byTransform,
