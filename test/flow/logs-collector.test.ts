@@ -100,14 +100,21 @@ describe("a reader of stdout that stalls", () => {
     for (let i = 0; i < 12; i++) one.tell({ record: ["access", "z".repeat(900_000)] });
     await one.said("dropped");
 
-    let text = "";
+    const pieces: string[] = [];
+    let lines = 0;
+    let last = "";
     await until(
       () => {
-        for (let piece = readPipe(reader); piece !== ""; piece = readPipe(reader)) text += piece;
-        return text.split("x\n").length === 20_001;
+        for (let piece = readPipe(reader); piece !== ""; piece = readPipe(reader)) {
+          pieces.push(piece);
+          lines += `${last}${piece}`.split("x\n").length - 1;
+          last = piece.at(-1)!;
+        }
+        return lines === 20_000;
       },
       { deadlineMs: 20_000 },
     );
+    const text = pieces.join("");
     expect(text.match(/^x{999}$/gm)).toHaveLength(20_000);
     expect(text.match(/^y+$/gm)?.map((line) => line.length)).toEqual([900_000]);
     const ended = one.stop();
