@@ -75,8 +75,8 @@ function outputFindings(items: readonly unknown[], outputs: readonly string[], p
   return [...twice, ...items.flatMap((item, at) => oneDropIn(item, outputs, [...path, at], "output"))];
 }
 
-/** Keys of an entry or an item that are not drop-ins. */
-const besideDropIns = new Set(["name", "transform", "to"]);
+/** Keys of an entry, of an output or of a transform that are no drop-in. */
+const besideDropIns = new Set(["name", "transform", "to", "batch", "retry", "deadLetters"]);
 
 function oneDropIn(entry: unknown, keys: readonly string[], path: Path, what: string): Finding[] {
   if (!isMap(entry)) return [];

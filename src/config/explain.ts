@@ -4,6 +4,7 @@
  */
 import { type DropIns, keyOf, type LoadedDropIn } from "./drop-ins.ts";
 import { explainListener, plural } from "./explain-listener.ts";
+import { explainPolicy } from "./output-policy.ts";
 import { formatDuration, formatSize } from "./scalars.ts";
 import type { Config, Expectation, LogPipeline, Schedule, TextMatch } from "./schema.ts";
 
@@ -52,9 +53,10 @@ function bodyCondition(body: TextMatch): string {
 
 function explainLogs(pipeline: LogPipeline, dropIns: DropIns): string[] {
   const input = said(dropIns.logInputs.get(keyOf(pipeline.input.use)), pipeline.input.options);
-  const outputs = pipeline.outputs.map(({ name, use, options }) => {
+  const outputs = pipeline.outputs.flatMap(({ name, use, options, policy }) => {
     const label = name === use ? use : `${use} "${name}"`;
-    return `  to ${label}: ${said(dropIns.logOutputs.get(keyOf(use)), options)}`;
+    const sentences = explainPolicy(policy).map((one) => `    ${one}`);
+    return [`  to ${label}: ${said(dropIns.logOutputs.get(keyOf(use)), options)}`, ...sentences];
   });
   const transforms = (pipeline.transforms ?? []).map(({ name, use, options }, at) => {
     return `  ${at + 1}. ${name}: ${said(dropIns.logTransforms.get(keyOf(use)), options)}`;
@@ -62,7 +64,7 @@ function explainLogs(pipeline: LogPipeline, dropIns: DropIns): string[] {
   return [
     `Lines (logs "${pipeline.name}") come from ${pipeline.input.use}: ${input}`,
     ...(transforms.length === 0 ? [] : ["  On its way each line passes, in this order:", ...transforms]),
-    `  Each goes to ${plural(outputs.length, "output")}, and counts as done when that has it for good.`,
+    `  Each goes to ${plural(pipeline.outputs.length, "output")}, and counts as done when that has it for good.`,
     ...outputs,
   ];
 }

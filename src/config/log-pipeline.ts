@@ -2,8 +2,9 @@
 import * as z from "zod";
 import type { LoadedDropIn } from "./drop-ins.ts";
 import { distinctNames } from "./names.ts";
+import { policyShape, toPolicy } from "./output-policy.ts";
 import { name, option } from "./scalars.ts";
-import type { LogPipeline, NamedDropIn } from "./schema.ts";
+import type { LogPipeline, NamedDropIn, PolicedOutput } from "./schema.ts";
 
 /** Keys of drop-ins, each with the drop-in, or undefined when it is known but not named in the document. */
 export type Offered = ReadonlyMap<string, LoadedDropIn | undefined>;
@@ -19,6 +20,7 @@ function outputSchema(outputs: Offered) {
     name: option(name(), "Unique within the list; part of the checkpoint's key.", {
       default: "the output's own name",
     }).optional(),
+    ...policyShape(),
   };
   const full = z.strictObject({ ...shape, ...offered(outputs) } as typeof shape);
   // The short form is written out before parsing; here it is for the JSON Schema.
@@ -67,10 +69,11 @@ function chosen(options: object, dropIns: Offered): { use: string; options: unkn
   return { use: dropIns.get(use)?.name ?? use, options: value };
 }
 
-function toOutput(options: NonNullable<LogPipelineOptions["to"]>[number], outputs: Offered): NamedDropIn {
+function toOutput(options: NonNullable<LogPipelineOptions["to"]>[number], outputs: Offered): PolicedOutput {
   if (typeof options === "string") return { name: options, use: options, options: {} };
   const output = chosen(options, outputs);
-  return { name: options.name ?? output.use, ...output };
+  const policy = toPolicy(options);
+  return { name: options.name ?? output.use, ...output, ...(policy && { policy }) };
 }
 
 /** Transforms of one entry, each with a name that its numbers stand under. */

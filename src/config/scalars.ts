@@ -130,15 +130,23 @@ export function formatSize(bytes: number): string {
   return unit === undefined ? `${bytes} bytes` : `${bytes / unitBytes[unit]!}${unit}`;
 }
 
-/** A size in bytes. */
-export function size(): Scalar<number> {
+/** A size in bytes, within bounds. */
+export function size(least = 0, most = Number.POSITIVE_INFINITY): Scalar<number> {
   const doc = {
     title: "size",
     example: "64KiB",
     type: ["string", "integer"],
     pattern: "^\\d+(\\.\\d+)?\\s*(B|KiB|MiB|GiB)?$",
   } as const;
-  return scalar(doc, parseSize);
+  return scalar(doc, (value) => {
+    const parsed = parseSize(value);
+    if (!("value" in parsed) || (parsed.value >= least && parsed.value <= most)) return parsed;
+    const [is, bound] = parsed.value < least ? (["too small", least] as const) : (["too large", most] as const);
+    return {
+      problem: `"${value}" is ${is}`,
+      remedy: `write at ${is === "too small" ? "least" : "most"} ${formatSize(bound)}`,
+    };
+  });
 }
 
 const namePattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";

@@ -3,6 +3,7 @@
  * sizes in bytes, files as absolute paths and references replaced.
  */
 import type { Direction, EventDeclaration, Field, MetricDeclaration, Phase } from "../contracts.ts";
+import type { OutputPolicy } from "../logs/policy.ts";
 import type { ClientTlsFiles } from "../net/client-tls.ts";
 import type { ServerTlsFiles } from "../net/server-tls.ts";
 import type { Address, Upstream } from "./address.ts";
@@ -101,6 +102,11 @@ export interface UserFilter extends LoadedFilter {
 // ---------------------------------------------------------------------------------------------
 // Logs
 
+/** An output, and what is said beside it. */
+export interface PolicedOutput extends NamedDropIn {
+  readonly policy?: OutputPolicy;
+}
+
 /** One entry of `logs:`. */
 export interface LogPipeline {
   /** Unique; given, or the input's name, with `-2`, `-3` … from the second on. */
@@ -109,7 +115,7 @@ export interface LogPipeline {
   /** In the order in which records pass them; without any, lines go as they are. */
   readonly transforms?: readonly NamedDropIn[];
   /** At least one. */
-  readonly outputs: readonly NamedDropIn[];
+  readonly outputs: readonly PolicedOutput[];
 }
 
 // ---------------------------------------------------------------------------------------------
