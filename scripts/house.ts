@@ -14,7 +14,9 @@ const lightImports = [
   "src/log-contracts.ts",
   "src/errors.ts",
   "src/version.ts",
+  "src/config/peer.ts",
   "src/config/scalars.ts",
+  "src/config/tls-options.ts",
   "zod",
 ];
 

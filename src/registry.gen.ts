@@ -17,6 +17,7 @@ export const logTransforms: Record<string, () => Promise<{ default: LogTransform
 export const logOutputs: Record<string, () => Promise<{ default: LogOutputDefinition }>> = {
   "file": () => import("./log-outputs/file.ts"),
   "stdout": () => import("./log-outputs/stdout.ts"),
+  "syslog": () => import("./log-outputs/syslog.ts"),
 };
 
 export const commands: Record<string, () => Promise<{ default: CommandDefinition }>> = {

@@ -65,14 +65,15 @@ function hostName(): Scalar<string> {
   });
 }
 
-function clientTlsSchema() {
+/** `tls:` towards a server. */
+export function clientTlsSchema() {
   return z
     .strictObject({
       ca: option(pemFile("/certs/ca.crt"), "PEM file: the CAs whose certificates are trusted.", {
         default: "the machine's",
       }).optional(),
       serverName: option(hostName(), "The name that is asked for, and that the certificate must be for.", {
-        default: "the host of `to`",
+        default: "the host of the address",
       }).optional(),
       cert: option(pemFile("/certs/client.crt"), "PEM file: a client certificate to show. Needs `key`.").optional(),
       key: option(pemFile("/certs/client.key"), "PEM file: its private key, not encrypted.").optional(),
@@ -130,6 +131,7 @@ export function arrivalShape() {
 
 type ArrivalOptions = z.output<z.ZodObject<ReturnType<typeof arrivalShape>>>;
 type UpstreamOptions = z.output<ReturnType<typeof upstreamSchema>>;
+type ClientTlsOptions = z.output<ReturnType<typeof clientTlsSchema>>;
 
 /** Undefined where a connection begins with a request. */
 export function toArrival({ protocol, proxyProtocol, tls }: ArrivalOptions): ListenerArrival | undefined {
@@ -148,7 +150,8 @@ export function toUpstreamPolicy(given: UpstreamOptions | undefined, over: Upstr
   return Object.values(policy).every((value) => value === undefined) ? undefined : policy;
 }
 
-function toClientTls({ ca, serverName, cert, key, insecure }: NonNullable<UpstreamOptions["tls"]>) {
+/** What was read, as connections want it. */
+export function toClientTls({ ca, serverName, cert, key, insecure }: ClientTlsOptions) {
   const identity = cert === undefined || key === undefined ? undefined : { cert, key };
   return { ca, serverName, identity, insecure };
 }

@@ -127,6 +127,11 @@ export class Connection {
     }
   }
 
+  /** For what only the system can be asked; -1 where there is none. */
+  get descriptor(): number {
+    return "fd" in this.socket && typeof this.socket.fd === "number" ? this.socket.fd : -1;
+  }
+
   /** The address of this end, without the IPv4-mapped prefix. */
   get localAddress(): string {
     return plainAddress(this.socket.localAddress);

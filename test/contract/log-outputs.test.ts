@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LogOutput, LogOutputDefinition } from "../../src/contracts.ts";
 import { logOutputs } from "../../src/registry.gen.ts";
+import { ByteServer } from "../kit/byte-server.ts";
 import { batchOf, OutputRun } from "../kit/output-run.ts";
+import { countedMessages, parse5424 } from "../kit/syslog-receiver.ts";
 import { until } from "../kit/until.ts";
 
 /** Where the bytes of an output end up, and options to send them there. An output without a row here fails its suite. */
@@ -67,9 +69,44 @@ function fileSink(): Sink {
   };
 }
 
+function syslogSink(): Sink {
+  let breaks = false;
+  let stalled = false;
+  const server = new ByteServer({
+    onOpen: (visit) => stalled && visit.pause(),
+    onData(visit) {
+      if (!breaks) return;
+      breaks = false;
+      visit.take(visit.received.length);
+      visit.reset();
+    },
+  });
+  return {
+    // Without an acknowledgement of its own the protocol cannot tell a stalled receiver from one that has read all.
+    options: { address: `127.0.0.1:${server.port}`, confirm: "read" },
+    text: () => {
+      const messages = server.visits.flatMap(({ received }) => countedMessages(received));
+      return messages.map((message) => `${parse5424(message).message}\n`).join("");
+    },
+    stall: () => {
+      stalled = true;
+      return () => {
+        stalled = false;
+        for (const visit of server.visits) visit.resume();
+      };
+    },
+    breakNext: () => {
+      breaks = true;
+    },
+    isOfRecords: true,
+    close: () => server.stop(),
+  };
+}
+
 const sinks: Record<string, (stdout: FakeStdout) => Sink | Promise<Sink>> = {
   stdout: stdoutSink,
   file: fileSink,
+  syslog: syslogSink,
 };
 
 interface Opened {
