@@ -49,7 +49,7 @@ const wordRules: readonly WordRule[] = [
   {
     word: /\b(Bun\.connect|fetch)\s*\(/,
     // A socket in the way of our own is asked whether somebody still answers there.
-    allowed: ["src/net/dial.ts", "src/net/call.ts", "src/cli/", "src/admin/admin-socket.ts"],
+    allowed: ["src/net/dial.ts", "src/cli/", "src/admin/admin-socket.ts"],
     why: "an upstream is reached through one door",
   },
   {
@@ -107,7 +107,9 @@ function importFault(file: SourceFile, { path, atTop }: SourceFile["imports"][nu
   if (target !== undefined && file.path !== "src/registry.gen.ts" && !isOwnPart) {
     return `${file.path} imports ${path}: drop-ins are reached through src/registry.gen.ts only`;
   }
-  if (home === undefined || isShared(file.path) || !atTop || lightImports.includes(path)) return undefined;
+  const isOwnOptions = isOwnPart && /-options\.ts$/.test(path); // what a configuration is read with
+  if (home === undefined || isShared(file.path) || !atTop || isOwnOptions || lightImports.includes(path))
+    return undefined;
   return `${file.path} imports ${path} at top level: a drop-in imports it inside create() or run(), so that it costs nothing unused`;
 }
 

@@ -16,6 +16,8 @@ export const logTransforms: Record<string, () => Promise<{ default: LogTransform
 
 export const logOutputs: Record<string, () => Promise<{ default: LogOutputDefinition }>> = {
   "file": () => import("./log-outputs/file.ts"),
+  "http": () => import("./log-outputs/http.ts"),
+  "loki": () => import("./log-outputs/loki.ts"),
   "stdout": () => import("./log-outputs/stdout.ts"),
   "syslog": () => import("./log-outputs/syslog.ts"),
 };

@@ -40,6 +40,8 @@ describe("the rules see", () => {
   test("a neighbour reached into, but not a part they share or a type", () => {
     expect(faultsOf("src/filters/a.ts", 'import b from "./b.ts"; export const c = b;')).toHaveLength(1);
     expect(faultsOf("src/filters/a.ts", 'export const c = () => import("./_b.ts");')).toEqual([]);
+    expect(faultsOf("src/filters/a.ts", 'import { b } from "./_b.ts"; export const c = b;')).toHaveLength(1);
+    expect(faultsOf("src/filters/a.ts", 'import { b } from "./_b-options.ts"; export const c = b;')).toEqual([]);
     expect(faultsOf("src/traffic.ts", 'import type { B } from "./filters/b.ts"; export const c: B = 1;')).toEqual([]);
   });
 

@@ -105,9 +105,14 @@ export function statusRange(): Scalar<StatusRange> {
 
 /** Where a schedule sends its request: `http://` or `https://` with path and query. */
 export function requestUrl(): Scalar<string> {
-  return scalar({ title: "URL", example: "http://localhost:7878/", type: "string" }, (value) => {
+  return callUrl("http://localhost:7878/");
+}
+
+/** What we ask of our own: `http://` or `https://` with path and query. @param example a right one */
+export function callUrl(example: string): Scalar<string> {
+  return scalar({ title: "URL", example, type: "string" }, (value) => {
     const text = String(value);
-    const remedy = "write a URL such as http://localhost:7878/";
+    const remedy = `write a URL such as ${example}`;
     if (/^service:\/\//i.test(text)) return { problem: "service:// comes in a later release", remedy };
     const url = /^https?:\/\/[^/?#]/i.test(text) && !/\s/.test(text) ? URL.parse(text) : null;
     if (url === null) return { problem: `"${text}" is not a URL that can be asked`, remedy };

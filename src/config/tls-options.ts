@@ -65,15 +65,15 @@ function hostName(): Scalar<string> {
   });
 }
 
-/** `tls:` towards a server. */
-export function clientTlsSchema() {
+/** Trust and identity of a TLS client. @param nameDefault whose name is expected where nothing is said */
+export function clientTlsSchema(nameDefault = "the host of the address") {
   return z
     .strictObject({
       ca: option(pemFile("/certs/ca.crt"), "PEM file: the CAs whose certificates are trusted.", {
         default: "the machine's",
       }).optional(),
       serverName: option(hostName(), "The name that is asked for, and that the certificate must be for.", {
-        default: "the host of the address",
+        default: nameDefault,
       }).optional(),
       cert: option(pemFile("/certs/client.crt"), "PEM file: a client certificate to show. Needs `key`.").optional(),
       key: option(pemFile("/certs/client.key"), "PEM file: its private key, not encrypted.").optional(),
@@ -150,7 +150,7 @@ export function toUpstreamPolicy(given: UpstreamOptions | undefined, over: Upstr
   return Object.values(policy).every((value) => value === undefined) ? undefined : policy;
 }
 
-/** What was read, as connections want it. */
+/** What was read, as connections want it: plain data, with nothing left out. */
 export function toClientTls({ ca, serverName, cert, key, insecure }: ClientTlsOptions) {
   const identity = cert === undefined || key === undefined ? undefined : { cert, key };
   return { ca, serverName, identity, insecure };

@@ -9,10 +9,11 @@ import type { Connection, ConnectionOwner } from "../net/connection.ts";
 import { dial } from "../net/dial.ts";
 import { isTlsError, tlsTrouble } from "../net/security.ts";
 import { Timed } from "../net/wheel.ts";
-import { type BodyForm, type BodyReader, ChunkedReader, CloseReader, endChunks, LengthReader, noBody } from "./body.ts";
+import { type BodyForm, type BodyReader, CloseReader, endChunks, noBody } from "./body.ts";
 import { Refusal } from "./head.ts";
 import { clientOf, type Pool } from "./pool.ts";
 import type { RequestHead } from "./request-head.ts";
+import { announcesMoreThanItMay, responseReader } from "./response-body.ts";
 import { type ResponseHead, readResponseHead } from "./response-head.ts";
 import { isOffered } from "./upgrade.ts";
 import type { Upstream, UpstreamUser } from "./upstream.ts";
@@ -355,17 +356,4 @@ export class UpstreamConnection extends Timed implements ConnectionOwner, Upstre
     if (clean && this.connection?.pendingBytes === 0) this.connection.end();
     else this.connection?.destroy();
   }
-}
-
-/** A 204 that declares a body: it may come after all, and would be read as the next answer on this connection. */
-function announcesMoreThanItMay(head: ResponseHead): boolean {
-  return head.status === 204 && (head.chunked || head.contentLength > 0);
-}
-
-/** How an answer's body is framed: RFC 9112 section 6.3. */
-function responseReader(method: string, head: ResponseHead): BodyReader {
-  if (method === "HEAD" || head.status === 204 || head.status === 304 || head.status === 101) return noBody;
-  if (head.chunked) return new ChunkedReader(head.nominated);
-  if (head.contentLength >= 0) return head.contentLength === 0 ? noBody : new LengthReader(head.contentLength);
-  return new CloseReader();
 }

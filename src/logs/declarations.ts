@@ -48,6 +48,10 @@ export const logEvents = {
     level: "warn",
     text: "dead letters of output {output} are full: {bytes} bytes of the oldest in {file} are gone",
   },
+  log_lines_ignored: {
+    level: "error",
+    text: "output {output}: {lines} of {of} lines were not stored, the others were: {reason}",
+  },
   log_checkpoint_corrupt: { level: "error", text: "{file} is not usable, {problem}: kept as {aside}; {instead}" },
   log_checkpoint_failed: {
     level: "error",
@@ -59,6 +63,7 @@ export const logEvents = {
 } as const satisfies Record<string, EventDeclaration>;
 
 const byInput = ["input"] as const;
+const byOutput = ["output"] as const;
 const byTransform = ["input", "transform"] as const;
 
 export const logMetrics = {
@@ -135,4 +140,29 @@ export const logMetrics = {
     labels: ["result"],
   },
   outrigger_log_checkpoint_timestamp_seconds: { kind: "gauge", doc: "Unix time of the last checkpoint written." },
+  outrigger_log_output_answers_total: {
+    kind: "counter",
+    doc: "Answers of destinations over HTTP, by status; `none` where no answer came.",
+    labels: ["output", "status"],
+  },
+  outrigger_log_output_sent_bytes_total: {
+    kind: "counter",
+    doc: "Bytes of bodies sent over HTTP, compressed, whatever was answered.",
+    labels: byOutput,
+  },
+  outrigger_log_output_ignored_lines_total: {
+    kind: "counter",
+    doc: "Lines a destination did not store of a batch it took, without saying which, by reason.",
+    labels: ["output", "reason"],
+  },
+  outrigger_log_output_mended_lines_total: {
+    kind: "counter",
+    doc: "Lines that are no UTF-8, sent with U+FFFD in place of what is not, where the format allows nothing else.",
+    labels: byOutput,
+  },
+  outrigger_log_output_split_lines_total: {
+    kind: "counter",
+    doc: "Lines longer than the destination takes, sent as several.",
+    labels: byOutput,
+  },
 } as const satisfies Record<string, MetricDeclaration>;
