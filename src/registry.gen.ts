@@ -12,6 +12,7 @@ export const logInputs: Record<string, () => Promise<{ default: LogInputDefiniti
 export const logTransforms: Record<string, () => Promise<{ default: LogTransformDefinition }>> = {
   "join": () => import("./log-transforms/join.ts"),
   "parse": () => import("./log-transforms/parse.ts"),
+  "unwrap": () => import("./log-transforms/unwrap.ts"),
 };
 
 export const logOutputs: Record<string, () => Promise<{ default: LogOutputDefinition }>> = {
