@@ -1,72 +1,95 @@
 import * as z from "zod";
+import { option, regex, scalar, text } from "../config/scalars.ts";
 import { defineLogTransform } from "../contracts.ts";
 
-const formats = ["json"] as const;
+const formats = ["json", "logfmt", "nginx", "apache", "klog", "syslog"] as const;
 const severities = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
-const fieldName = z.string().min(1);
+const field = () => text("field", "level");
+
+const known = ["auto", "rfc3339", "s", "ms", "us", "ns"];
+
+/** A name, or a pattern with directives that exist. */
+function timeFormat() {
+  const doc = { title: "form of a time", example: "rfc3339", type: "string" } as const;
+  return scalar<string>(doc, (value) => {
+    const format = String(value);
+    const [wrong] = format.match(/%[^YymdeHkIlMSfLNbBhaApszZTRFD%]|%$/) ?? [];
+    if (wrong !== undefined) return { problem: `there is no ${wrong} in patterns of times`, remedy: "see strptime(3)" };
+    if (known.includes(format) || format.includes("%")) return { value: format };
+    return { problem: `"${format}" is no form of a time`, remedy: `write ${known.join(", ")}, or a pattern with %Y` };
+  });
+}
+
+function timeZone() {
+  const doc = { title: "zone", example: "Europe/Berlin", type: "string" } as const;
+  return scalar<string>(doc, (value) => {
+    const zone = String(value);
+    if (/^[+-]([01]\d|2[0-3]):?[0-5]\d$/.test(zone) || zone === "UTC") return { value: zone };
+    try {
+      new Intl.DateTimeFormat("en", { timeZone: zone });
+      return { value: zone };
+    } catch {
+      return {
+        problem: `"${zone}" is not a time zone`,
+        remedy: "write UTC, an offset such as +02:00, or Europe/Berlin",
+      };
+    }
+  });
+}
 
 const time = z.strictObject({
-  field: fieldName.optional().describe("The field that says the time; `a.b` is `b` in `a`."),
-  format: z
-    .string()
-    .min(1)
-    .default("auto")
-    .describe(
-      "`rfc3339`; `s`, `ms`, `us` or `ns` since 1970; a pattern as `strptime` has it, such as `%d/%b/%Y:%H:%M:%S %z`; or `auto`, which is RFC 3339 or a number whose size tells its unit. Without a year in it, the time nearest to now is meant.",
-    ),
-  zone: z
-    .string()
-    .min(1)
-    .default("UTC")
-    .describe("Zone of times that do not say theirs: `UTC`, `+02:00`, or a name such as `Europe/Berlin`."),
+  field: option(field(), "The field that says the time; `a.b` is `b` in `a`.").optional(),
+  format: option(
+    timeFormat(),
+    "`rfc3339`; `s`, `ms`, `us` or `ns` since 1970; a pattern as strptime(3) has it, such as `%d/%b/%Y:%H:%M:%S %z`, with `%f` for a fraction of a second; or `auto`: RFC 3339, or a number whose size tells its unit. Without a year, the time nearest to now is meant.",
+  ).prefault("auto"),
+  zone: option(timeZone(), "Zone of times that do not say theirs: `UTC`, `+02:00`, `Europe/Berlin`.").prefault("UTC"),
 });
 
 const severity = z.strictObject({
-  field: fieldName.optional().describe("The field that says the severity; `a.b` is `b` in `a`."),
-  words: z
-    .record(z.string(), z.enum(severities))
-    .default({})
-    .describe(
-      "Words, in any case, that mean a severity beside the usual ones: `{ chatty: debug }`. Severities are trace, debug, info, warn, error and fatal.",
-    ),
+  field: option(field(), "The field that says the severity; `a.b` is `b` in `a`.").optional(),
+  words: option(
+    z.record(z.string(), z.enum(severities)),
+    "Words, in any case, that mean a severity beside the usual ones: `{ chatty: debug }`.",
+  ).prefault({}),
 });
 
-const full = z.strictObject({
-  format: z.enum(formats).optional().describe("The form lines have."),
-  regex: z
-    .string()
-    .optional()
-    .describe(
-      "Instead of a format: a JavaScript regular expression with the `u` flag, whose named groups are the fields: `^(?<level>\\w+) (?<message>.*)$`. Not tried on text above 64 KiB.",
-    ),
-  field: fieldName
-    .optional()
-    .describe(
-      "A field to read, left by an earlier transform, instead of the text; it gives way to what is found in it.",
-    ),
-  into: fieldName
-    .optional()
-    .describe("A field to put what is found under; without it, fields stand beside each other."),
-  original: fieldName
-    .optional()
-    .describe("A field to keep the text in that was read. Without it, only its parts stay."),
-  time: z
-    .union([time, fieldName.transform((field) => time.parse({ field })), z.literal(false)])
-    .default(() => time.parse({}))
-    .describe(
-      "Where the time of writing stands: a field's name, or options; `false` looks for none. Without a field, it is the form's own; in JSON, logfmt and regex the first of `@timestamp`, `timestamp`, `time`, `ts`.",
-    ),
-  severity: z
-    .union([severity, fieldName.transform((field) => severity.parse({ field })), z.literal(false)])
-    .default(() => severity.parse({}))
-    .describe(
-      "Where the severity stands: a field's name, or options; `false` looks for none. Without a field, it is the form's own, or the first of `severity`, `level`, `lvl`, `loglevel`, `log.level`.",
-    ),
-  onFailure: z
-    .enum(["keep", "drop"])
-    .default("keep")
-    .describe("What becomes of a record of another form: it stays as it is, or it is left out. Both are counted."),
+const shape = z.strictObject({
+  format: option(
+    z.enum(formats),
+    'The form lines have: one JSON object; logfmt (`a=1 b="two words"`); what nginx or Apache httpd write, access log (common or combined) and error log alike; klog; syslog, RFC 5424 or 3164, with or without a priority.',
+  ).optional(),
+  regex: option(
+    regex(),
+    "Instead of a format: a regular expression whose named groups are the fields, `^(?<level>\\w+) (?<message>.*)$`. It is not tried on text above 64 KiB.",
+  ).optional(),
+  field: option(
+    field(),
+    "A field to read, left by an earlier transform, instead of the text. It gives way to what is found in it.",
+  ).optional(),
+  into: option(field(), "A field to put what is found under. Without it, fields stand beside each other.").optional(),
+  original: option(field(), "A field to keep the text in that was read. Without it, only its parts stay.").optional(),
+  time: option(
+    z.union([time, z.literal(false), field().transform((name) => time.parse({ field: name }))]),
+    "Where the time of writing stands: a field's name, or options; `false` looks for none. Without a field, it is where the format has it; in JSON, logfmt and by regex, the first of `@timestamp`, `timestamp`, `time`, `ts`.",
+  ).prefault({}),
+  severity: option(
+    z.union([severity, z.literal(false), field().transform((name) => severity.parse({ field: name }))]),
+    "Where the severity stands: a field's name, or options; `false` looks for none. Without a field, it is where the format has it, or the first of `severity`, `level`, `lvl`, `loglevel`, `log.level`.",
+  ).prefault({}),
+  onFailure: option(
+    z.enum(["keep", "drop"]),
+    "What becomes of a record of another form: it stays as it is, or it is left out. Both are counted.",
+  ).prefault("keep"),
+});
+
+const full = shape.superRefine(({ format, regex: pattern }, context) => {
+  const remedy = `write format: with one of ${formats.join(", ")}, or regex: with a pattern`;
+  const fault = (message: string) => context.addIssue({ code: "custom", message, params: { remedy } });
+  if (format === undefined && pattern === undefined) fault("the form of the lines is missing");
+  if (format !== undefined && pattern !== undefined) fault("format and regex exclude each other");
+  if (pattern !== undefined && !/\(\?<[^=!]/.test(pattern.source)) fault(`/${pattern.source}/ has no named group`);
 });
 
 type Options = z.output<typeof full>;
@@ -74,44 +97,45 @@ type Options = z.output<typeof full>;
 const timeFields = ["@timestamp", "timestamp", "time", "ts"];
 const severityFields = ["severity", "level", "lvl", "loglevel", "log.level"];
 
-/** Reads lines into fields; the forms are `logs/parsing`. */
+/** Reads lines into fields; the forms are in `logs/parsing`. */
 export default defineLogTransform<Options>({
   name: "parse",
   doc: "Reads text into fields, a time and a severity.",
   config: z.union([full, z.enum(formats).transform((format) => full.parse({ format }))]),
-  explain: ({ format, regex, field, into, onFailure }) => {
+  explain: ({ format, regex: pattern, field, into, onFailure }) => {
     const what = field === undefined ? "its text" : `its field ${field}`;
-    const how = format ?? `by /${regex}/`;
+    const how = format ?? `/${pattern?.source}/`;
     const where = into === undefined ? "" : ` under ${into}`;
-    const others = onFailure === "keep" ? "what has another form stays as it is" : "what has another form is left out";
-    return `${what} is read as ${how} into fields${where}; ${others}, and is counted.`;
+    const others = onFailure === "keep" ? "stays as it is" : "is left out";
+    return `${what} is read as ${how} into fields${where}; what has another form ${others}, and is counted.`;
   },
-  async create(
-    { format = "json", field, into, original, time, severity, onFailure },
-    { input, transform, metrics, clock },
-  ) {
-    const [{ Parser }, { formats }, { timeReader }, { offsetsOf }] = await Promise.all([
+  async create(options, { input, transform, metrics, clock }) {
+    const { format, regex: pattern, field, into, original, time, severity, onFailure } = options;
+    const [{ Parser }, { readerOf }, { timeReader }] = await Promise.all([
       import("../logs/parsing/parser.ts"),
       import("../logs/parsing/formats.ts"),
       import("../logs/parsing/time.ts"),
-      import("../logs/parsing/zone.ts"),
     ]);
     const nowMs = () => clock.wall();
     const zone = time === false ? "UTC" : time.zone;
-    const read = await formats[format]!({ offsetOf: offsetsOf(zone), nowMs });
+    const words = severity === false ? [] : Object.entries(severity.words);
     return new Parser({
-      read,
+      read: await readerOf(format ?? pattern!, zone, nowMs),
       field,
       into,
       original,
-      timeFields: time === false ? [] : time.field === undefined ? timeFields : [time.field],
+      timeFields: time === false ? [] : fieldsOr(timeFields, time.field),
       readTime: timeReader(time === false ? "auto" : time.format, zone, nowMs),
-      severityFields: severity === false ? [] : severity.field === undefined ? severityFields : [severity.field],
-      severities: new Map(
-        Object.entries(severity === false ? {} : severity.words).map(([word, one]) => [word.toLowerCase(), one]),
-      ),
+      ownTime: time !== false && time.field === undefined,
+      severityFields: severity === false ? [] : fieldsOr(severityFields, severity.field),
+      severities: new Map(words.map(([word, meant]) => [word.toLowerCase(), meant])),
+      ownSeverity: severity !== false && severity.field === undefined,
       dropsOthers: onFailure === "drop",
       unparsed: metrics.counter("outrigger_log_unparsed_records_total", { input, transform }),
     });
   },
 });
+
+function fieldsOr(usual: readonly string[], own: string | undefined): readonly string[] {
+  return own === undefined ? usual : [own];
+}

@@ -1,27 +1,23 @@
 import * as z from "zod";
+import { option, size, text } from "../config/scalars.ts";
 import { defineLogTransform } from "../contracts.ts";
 
 const formats = ["cri", "docker"] as const;
 
-const unitBytes: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 * 1024 };
-
-const size = z
-  .union([z.int().min(1), z.string().regex(/^\d+(KiB|MiB)$/)])
-  .transform((value) =>
-    typeof value === "number" ? value : Number.parseInt(value, 10) * unitBytes[value.replace(/\d+/, "")]!,
-  );
-
 const full = z.strictObject({
-  format: z.enum(formats).describe("`cri` as containerd and CRI-O write it, or `docker` for its json-file."),
-  stream: z.string().min(1).optional().describe("A field to keep the stream in, stdout or stderr, beside `message`."),
-  attributes: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("A field to keep docker's `attrs` in, labels and the like, beside `message`."),
-  maxBytes: size
-    .default(1024 * 1024)
-    .describe("Bytes after which a line that comes in pieces is ended; what follows is a record of its own."),
+  format: option(z.enum(formats), "`cri` as containerd and CRI-O write it, or `docker` for its json-file."),
+  stream: option(
+    text("field", "stream"),
+    "A field to keep the stream in, stdout or stderr, beside `message`.",
+  ).optional(),
+  attributes: option(
+    text("field", "attrs"),
+    "A field to keep docker's `attrs` in, labels and the like, beside `message`.",
+  ).optional(),
+  maxBytes: option(
+    size(),
+    "Bytes after which a line that comes in pieces is ended, and counted; what follows is a record of its own.",
+  ).prefault("1MiB"),
 });
 
 type Options = z.output<typeof full>;

@@ -15,9 +15,13 @@ export interface ParserOptions {
   /** Fields that may say the time: the first that does wins. */
   readonly timeFields: readonly string[];
   readonly readTime: TimeReader;
+  /** True when the time is where the form has it, if it has one. */
+  readonly ownTime: boolean;
   readonly severityFields: readonly string[];
   /** Words of one's own, in lower case. */
   readonly severities: ReadonlyMap<string, Severity>;
+  /** True when the severity is where the form has it, if it has one. */
+  readonly ownSeverity: boolean;
   /** Leaves out what has another form. */
   readonly dropsOthers: boolean;
   readonly unparsed: Counter;
@@ -31,7 +35,7 @@ export class Parser implements RecordTransform {
   }
 
   apply(record: LogRecord): boolean {
-    const { field, read, dropsOthers, unparsed } = this.options;
+    const { field, read, ownTime, ownSeverity, dropsOthers, unparsed } = this.options;
     const text = field === undefined ? record.text : valueAt(record.fields, field);
     const parsed = typeof text === "string" ? read(text) : undefined;
     if (parsed === undefined || typeof text !== "string") {
@@ -39,8 +43,8 @@ export class Parser implements RecordTransform {
       return !dropsOthers;
     }
     const { fields } = parsed;
-    record.time = parsed.time ?? this.timeIn(fields) ?? record.time;
-    record.severity = parsed.severity ?? this.severityIn(fields) ?? record.severity;
+    record.time = (ownTime ? parsed.time : undefined) ?? this.timeIn(fields) ?? record.time;
+    record.severity = (ownSeverity ? parsed.severity : undefined) ?? this.severityIn(fields) ?? record.severity;
     record.fields = this.placed(record, fields, text);
     return true;
   }

@@ -1,8 +1,9 @@
 /** Times by a pattern as strptime(3) has it, compiled once into a list of steps. No regular expressions, no `Date`. */
-import { nanosOf, secondsOf, yearOf } from "./civil.ts";
+import { nanosOf, secondsOf } from "./civil.ts";
 import { digits, digitsEnd, fraction } from "./digits.ts";
 import { offsetAt } from "./rfc3339.ts";
 import type { TimeReader } from "./time.ts";
+import { nearest } from "./year.ts";
 import type { OffsetOf } from "./zone.ts";
 
 /** What steps find out. */
@@ -197,16 +198,4 @@ function timeOf(found: Found, offsetOf: OffsetOf, nowMs: () => number): bigint |
   const local = (year: number) => secondsOf(year, month, day, { hour, minute, second }, 0);
   const seconds = found.year === undefined ? nearest(local, nowMs() / 1000) : local(found.year);
   return seconds === undefined ? undefined : nanosOf(seconds - (offset ?? offsetOf(seconds)), nanos);
-}
-
-/** Of the years around now the one whose time is nearest. 29 February is in one of nine years, the nearest leap year. */
-function nearest(local: (year: number) => number | undefined, nowSeconds: number): number | undefined {
-  const thisYear = yearOf(Math.floor(nowSeconds / 86_400));
-  let best: number | undefined;
-  for (let year = thisYear - 4; year <= thisYear + 4; year++) {
-    const seconds = local(year);
-    if (seconds === undefined) continue;
-    if (best === undefined || Math.abs(seconds - nowSeconds) < Math.abs(best - nowSeconds)) best = seconds;
-  }
-  return best;
 }
