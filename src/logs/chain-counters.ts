@@ -25,11 +25,13 @@ export class ChainCounters {
     this.invalid = thread.metrics.counter("outrigger_log_invalid_utf8_lines_total", { input });
   }
 
-  /** A transform left the record out. Bytes are those of the source. */
-  dropped(transform: string, record: LogRecord): void {
+  /** A transform left the record out. Returns how many bytes of the source it was. */
+  dropped(transform: string, record: LogRecord): number {
     const { records, bytes } = this.of(transform);
     records.add(1);
-    bytes.add(record instanceof LineRecord ? record.span : record.text.length + 1);
+    const span = record instanceof LineRecord ? record.span : record.text.length + 1;
+    bytes.add(span);
+    return span;
   }
 
   /** A transform threw, which none should. */

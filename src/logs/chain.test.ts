@@ -154,3 +154,14 @@ describe("what waits for more lines", () => {
     expect(texts(joins.flush(source, passed.waiting!))).toEqual(["b"]);
   });
 });
+
+test("bytes that were dropped count with the block in whose range they lie", () => {
+  const drop = { apply: ({ text }: LogRecord) => !text.startsWith("x") };
+  const joins = chain(drop, indented);
+  const one = joins.pass(block("xx\na\nxxx\n"), undefined);
+  expect([one.block.start, one.block.end, one.block.droppedBytes]).toEqual([0, 3, 3]);
+  const two = joins.pass(block("x\nb\n", 9), one.waiting);
+  expect([two.block.start, two.block.end, two.block.droppedBytes]).toEqual([3, 11, 6]);
+  const last = joins.flush(source, two.waiting!).block;
+  expect([last.start, last.end, last.droppedBytes]).toEqual([11, 13, 0]);
+});

@@ -26,6 +26,8 @@ export interface Waiting {
   readonly marks: readonly { readonly offset: number; readonly mark: Mark }[];
   /** The end of the last block. */
   readonly end: Mark;
+  /** Bytes that were dropped behind the oldest record that waits: they count with a later block. */
+  readonly droppedBytes: number;
 }
 
 /** What a block came to. */
@@ -56,6 +58,7 @@ export class Chain {
   /** Of the block under way. */
   private states: unknown[] = [];
   private done: LogRecord[] = [];
+  private droppedBytes = 0;
   /** The last work, for the next output that asks for the same. */
   private last:
     | { readonly of: Block | Waiting; readonly before: Waiting | undefined; readonly passed: Passed }
@@ -115,6 +118,7 @@ export class Chain {
 
   private begin(before: Waiting | undefined): void {
     this.done = [];
+    this.droppedBytes = before?.droppedBytes ?? 0;
     this.states = this.joins.map((join, at) => {
       if (join === undefined) return undefined;
       return before === undefined ? join.transform.start() : join.transform.copy(before.states[at]);
@@ -122,12 +126,14 @@ export class Chain {
   }
 
   private end(source: LogSource, start: number, marks: Waiting["marks"], end: Mark, block?: Block): Passed {
-    const records = this.done;
+    const records = inOrder(this.done);
     const mark = marks[0]?.mark ?? end;
     const heldBytes = (block?.heldBytes ?? 0) + costOf(records, block === undefined);
-    const made = new RecordBlock(records, { source, start, mark, heldBytes, block });
+    const droppedBytes = Math.min(this.droppedBytes, Math.max(0, mark.offset - start));
+    const made = new RecordBlock(records, { source, start, mark, heldBytes, block, droppedBytes });
+    const later = { states: this.states, marks, end, droppedBytes: this.droppedBytes - droppedBytes };
     this.done = [];
-    return { block: made, waiting: marks.length === 0 ? undefined : { states: this.states, marks, end } };
+    return { block: made, waiting: marks.length === 0 ? undefined : later };
   }
 
   /** Passes a record through all transforms from `at` on, up to one that joins. */
@@ -147,7 +153,7 @@ export class Chain {
   private isKept({ name, transform }: Link, record: LogRecord): boolean {
     try {
       if (!("apply" in transform) || transform.apply(record)) return true;
-      this.counters.dropped(name, record);
+      this.droppedBytes += this.counters.dropped(name, record);
       return false;
     } catch (error) {
       this.counters.failed(name, error);
@@ -198,6 +204,14 @@ export class Chain {
     if (records !== undefined || isUtf8(bytes)) return;
     this.counters.invalidUtf8(bytes);
   }
+}
+
+/** Records whose last line came later than the next one's go before it all the same. */
+function inOrder(records: LogRecord[]): LogRecord[] {
+  for (let at = 1; at < records.length; at++) {
+    if (records[at]!.offset < records[at - 1]!.offset) return records.sort((a, b) => a.offset - b.offset);
+  }
+  return records;
 }
 
 /** Memory the records take beside their block: text of their own, fields, the objects themselves. */
