@@ -106,7 +106,7 @@ function setQuoted(fields: ParsedFields, text: string, at: number): void {
     if (text[place] !== " " || text[place + 1] !== '"') break;
     const end = quoteEnd(text, place + 2);
     if (end < 0) break;
-    setUnlessDash(fields, name, text.slice(place + 2, end));
+    setUnlessDash(fields, name, text.slice(place + 2, end).replaceAll('\\"', '"'));
     place = end + 1;
   }
   const rest = text.slice(place).trim();

@@ -34,8 +34,8 @@ function readKlog(text: string, sense: TimeSense): Parsed | undefined {
     message: text.slice(close + 2),
   };
   if (Number.isNaN(fields.line) || line === "") return undefined;
-  const nanos = timeEnd > 15 ? fraction(text, 15, timeEnd) : 0;
-  return { fields, time: nearestTime(month, day, time, nanos, sense), severity: severityOf(level) };
+  const nanos = nearestTime(month, day, time, timeEnd > 15 ? fraction(text, 15, timeEnd) : 0, sense);
+  return nanos === undefined ? undefined : { fields, time: nanos, severity: severityOf(level) };
 }
 
 function spacesEnd(text: string, at: number): number {

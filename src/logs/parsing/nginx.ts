@@ -6,12 +6,14 @@
 import { readAccess } from "./access-log.ts";
 import { nanosOf, secondsOf } from "./civil.ts";
 import { digits } from "./digits.ts";
-import type { Parsed, ParsedFields, Read, TimeSense } from "./format.ts";
+import { type Parsed, type ParsedFields, put, type Read, type TimeSense } from "./format.ts";
 import { severityOf } from "./severity.ts";
 
 const error = /^(\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d) \[(\w+)\] (\d+)#(\d+): (?:\*(\d+) )?/;
-/** Names that nginx puts behind its messages. */
-const detail = /^(client|server|request|subrequest|upstream|host|referrer): ("?)(.*)\2$/;
+/** nginx cuts its lines at 2 KiB; the pattern takes time that grows with the square of the length. */
+const mostDetailText = 8 * 1024;
+/** What nginx puts behind its messages, beginning with the client. A value in quotes may have commas and quotes in it. */
+const detail = /, (\w+): (?:"(.*?)"(?=, \w+: |$)|([^,]*))/y;
 
 export function nginxReader({ offsetOf }: TimeSense): Read {
   return (text) => (text[4] === "/" ? readError(text, offsetOf) : readAccess(text));
@@ -27,15 +29,14 @@ function readError(text: string, offsetOf: TimeSense["offsetOf"]): Parsed | unde
   return { fields, time: readTime(time!, offsetOf), severity: severityOf(level) };
 }
 
-/** Details stand behind the message, with commas between them; a comma may be in the message as well. */
 function setMessage(fields: ParsedFields, text: string): void {
-  const parts = text.split(", ");
-  let last = parts.length;
-  while (last > 1 && detail.test(parts[last - 1]!)) last--;
-  fields.message = parts.slice(0, last).join(", ");
-  for (const part of parts.slice(last)) {
-    const [, name, , value] = detail.exec(part)!;
-    fields[name!] = value;
+  const client = text.lastIndexOf(", client: ");
+  fields.message = client < 0 ? text : text.slice(0, client);
+  if (client < 0 || text.length > mostDetailText) return;
+  detail.lastIndex = client;
+  for (let found = detail.exec(text); found !== null; found = detail.exec(text)) {
+    const [, name, quoted, plain] = found;
+    put(fields, name!, quoted ?? plain);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Severity } from "../../contracts.ts";
 
 const words: Readonly<Record<Severity, string>> = {
   trace: "trace trc t verbose finest finer silly all",
-  debug: "debug dbg d fine debug1 debug2 debug3 debug4 debug5",
+  debug: "debug dbg dbug d fine debug1 debug2 debug3 debug4 debug5",
   info: "info inf i information informational notice note log n config http ok",
   warn: "warn warning wrn w",
   error: "error err e eror severe failure",
