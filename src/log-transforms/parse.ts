@@ -111,7 +111,8 @@ export default defineLogTransform<Options>({
   },
   async create(options, { input, transform, metrics, clock }) {
     const { format, regex: pattern, field, into, original, time, severity, onFailure } = options;
-    const [{ Parser }, { readerOf }, { timeReader }] = await Promise.all([
+    const [{ FieldPath }, { Parser }, { readerOf }, { timeReader }] = await Promise.all([
+      import("../logs/field-path.ts"),
       import("../logs/parsing/parser.ts"),
       import("../logs/parsing/formats.ts"),
       import("../logs/parsing/time.ts"),
@@ -121,13 +122,15 @@ export default defineLogTransform<Options>({
     const words = severity === false ? [] : Object.entries(severity.words);
     return new Parser({
       read: await readerOf(format ?? pattern!, zone, nowMs),
-      field,
+      field: field === undefined ? undefined : new FieldPath(field),
       into,
       original,
-      timeFields: time === false ? [] : fieldsOr(timeFields, time.field),
+      timeFields: (time === false ? [] : fieldsOr(timeFields, time.field)).map((name) => new FieldPath(name)),
       readTime: timeReader(time === false ? "auto" : time.format, zone, nowMs),
       ownTime: time !== false && time.field === undefined,
-      severityFields: severity === false ? [] : fieldsOr(severityFields, severity.field),
+      severityFields: (severity === false ? [] : fieldsOr(severityFields, severity.field)).map(
+        (name) => new FieldPath(name),
+      ),
       severities: new Map(words.map(([word, meant]) => [word.toLowerCase(), meant])),
       ownSeverity: severity !== false && severity.field === undefined,
       dropsOthers: onFailure === "drop",

@@ -37,6 +37,11 @@ export class LineRecord implements LogRecord {
     return this.written;
   }
 
+  /** The text, not kept: for who needs it once. A block of lines would hold all of it a second time. */
+  peek(): string {
+    return this.written ?? decoded(this.memory, this.start, this.end);
+  }
+
   set text(text: string) {
     this.written = text;
     this.isMemory = false;

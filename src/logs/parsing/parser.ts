@@ -1,5 +1,7 @@
 /** What `log-transforms/parse` does with a record: reads it, and puts what it found in its place. */
 import type { Counter, LogRecord, RecordTransform, Severity } from "../../contracts.ts";
+import type { FieldPath } from "../field-path.ts";
+import { LineRecord } from "../line-record.ts";
 import { type ParsedFields, put, type Read } from "./format.ts";
 import { severityOf } from "./severity.ts";
 import type { TimeReader } from "./time.ts";
@@ -7,17 +9,17 @@ import type { TimeReader } from "./time.ts";
 export interface ParserOptions {
   readonly read: Read;
   /** Field to read; the text where it is undefined. */
-  readonly field: string | undefined;
+  readonly field: FieldPath | undefined;
   /** Field to put what was found under; beside the others where it is undefined. */
   readonly into: string | undefined;
   /** Field to keep the text in that was read. */
   readonly original: string | undefined;
   /** Fields that may say the time: the first that does wins. */
-  readonly timeFields: readonly string[];
+  readonly timeFields: readonly FieldPath[];
   readonly readTime: TimeReader;
   /** True when the time is where the form has it, if it has one. */
   readonly ownTime: boolean;
-  readonly severityFields: readonly string[];
+  readonly severityFields: readonly FieldPath[];
   /** Words of one's own, in lower case. */
   readonly severities: ReadonlyMap<string, Severity>;
   /** True when the severity is where the form has it, if it has one. */
@@ -36,7 +38,7 @@ export class Parser implements RecordTransform {
 
   apply(record: LogRecord): boolean {
     const { field, read, ownTime, ownSeverity, dropsOthers, unparsed } = this.options;
-    const text = field === undefined ? record.text : valueAt(record.fields, field);
+    const text = field === undefined ? textOf(record) : field.valueIn(record.fields);
     const parsed = typeof text === "string" ? read(text) : undefined;
     if (parsed === undefined || typeof text !== "string") {
       unparsed.add(1);
@@ -55,8 +57,8 @@ export class Parser implements RecordTransform {
     if (record.fields === undefined) return into === undefined ? found : { [into]: found };
     const fields = record.fields;
     // What was read is said by its parts now.
-    const read = field ?? "message";
-    if (field !== undefined || fields.message === text) removeAt(fields, read);
+    if (field !== undefined) field.remove(fields);
+    else if (fields.message === text) delete fields.message;
     if (into === undefined) for (const name of Object.keys(found)) put(fields, name, found[name]);
     else put(fields, into, found);
     return fields;
@@ -64,7 +66,7 @@ export class Parser implements RecordTransform {
 
   private timeIn(fields: ParsedFields): bigint | undefined {
     for (const name of this.options.timeFields) {
-      const value = valueAt(fields, name);
+      const value = name.valueIn(fields);
       const time = value === undefined ? undefined : this.options.readTime(value);
       if (time !== undefined) return time;
     }
@@ -74,7 +76,7 @@ export class Parser implements RecordTransform {
   private severityIn(fields: ParsedFields): Severity | undefined {
     const { severityFields, severities } = this.options;
     for (const name of severityFields) {
-      const value = valueAt(fields, name);
+      const value = name.valueIn(fields);
       if (value === undefined) continue;
       const severity =
         (severities.size > 0 ? severities.get(String(value).toLowerCase()) : undefined) ?? severityOf(value);
@@ -84,25 +86,6 @@ export class Parser implements RecordTransform {
   }
 }
 
-/** The value of a field; `a.b` is `b` in `a`, unless there is a field of that very name. */
-function valueAt(fields: ParsedFields | undefined, name: string): unknown {
-  if (fields === undefined) return undefined;
-  if (Object.hasOwn(fields, name)) return fields[name];
-  const dot = name.indexOf(".");
-  const inner = dot < 0 ? undefined : fields[name.slice(0, dot)];
-  return isFields(inner) ? valueAt(inner, name.slice(dot + 1)) : undefined;
-}
-
-function removeAt(fields: ParsedFields, name: string): void {
-  if (Object.hasOwn(fields, name)) {
-    delete fields[name];
-    return;
-  }
-  const dot = name.indexOf(".");
-  const inner = dot < 0 ? undefined : fields[name.slice(0, dot)];
-  if (isFields(inner)) removeAt(inner, name.slice(dot + 1));
-}
-
-function isFields(value: unknown): value is ParsedFields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function textOf(record: LogRecord): string {
+  return record instanceof LineRecord ? record.peek() : record.text;
 }

@@ -36,19 +36,39 @@ export interface Read {
  * though it were UTC; asked only where none is written. Undefined when there is no time.
  */
 export function readRfc3339(text: string, offsetOf: (localSeconds: number) => number): Read | undefined {
-  const isDate = text[4] === "-" && text[7] === "-" && text[13] === ":" && text[16] === ":";
+  const local = localSeconds(text);
+  if (local === undefined) return undefined;
+  const point = text.charCodeAt(secondEnd);
+  const fractionEnd = point === 46 || point === 44 ? digitsEnd(text, secondEnd + 1) : secondEnd;
+  const hasFraction = fractionEnd > secondEnd + 1;
+  const nanos = hasFraction ? fraction(text, secondEnd + 1, fractionEnd) : 0;
+  const end = hasFraction ? fractionEnd : secondEnd;
+  if (text.charCodeAt(end) === 90) return { nanos: nanosOf(local, nanos), end: end + 1 };
+  const offset = offsetAt(text, end);
+  return { nanos: nanosOf(local - (offset?.seconds ?? offsetOf(local)), nanos), end: offset?.end ?? end };
+}
+
+/** Length of `2026-11-26T10:00:00`. */
+const secondEnd = 19;
+
+let lastText = "";
+let lastSeconds: number | undefined;
+
+/** Date and time of day as though it were UTC. Lines of one second share them, so the last one is kept. */
+function localSeconds(text: string): number | undefined {
+  if (lastText !== "" && text.startsWith(lastText)) return lastSeconds;
+  const isDate = isAt(text, 4, "-") && isAt(text, 7, "-") && isAt(text, 13, ":") && isAt(text, 16, ":");
   if (!isDate || !isBetween(text.charCodeAt(10))) return undefined;
   const [year, month, day] = [digits(text, 0, 4), digits(text, 5, 2), digits(text, 8, 2)];
   const time = { hour: digits(text, 11, 2), minute: digits(text, 14, 2), second: digits(text, 17, 2) };
   if (year < 0 || month < 0 || day < 0 || time.hour < 0 || time.minute < 0 || time.second < 0) return undefined;
-  const local = secondsOf(year, month, day, time, 0);
-  if (local === undefined) return undefined;
-  const point = text.charCodeAt(19);
-  const end = point === 46 || point === 44 ? digitsEnd(text, 20) : 19;
-  const nanos = end > 20 ? fraction(text, 20, end) : 0;
-  const behind = end === 20 ? 19 : end;
-  const offset = offsetAt(text, behind);
-  return { nanos: nanosOf(local - (offset?.seconds ?? offsetOf(local)), nanos), end: offset?.end ?? behind };
+  lastText = text.slice(0, secondEnd);
+  lastSeconds = secondsOf(year, month, day, time, 0);
+  return lastSeconds;
+}
+
+function isAt(text: string, at: number, character: string): boolean {
+  return text[at] === character;
 }
 
 /** `T`, `t`, a space or an underscore. */
