@@ -9,9 +9,13 @@ import { connects, freePort, writeConfigs } from "./running.ts";
 import type { Count, Origin } from "./suite.ts";
 
 /** A script of ours that prints its port when it listens. */
-export async function script(name: string): Promise<{ port: number; stop(): void }> {
+export async function script(name: string, ...words: string[]): Promise<{ port: number; stop(): void }> {
   const child: Subprocess<"ignore", "pipe", "inherit"> = pinned(LOAD_CORE, LOAD_CORE, () =>
-    Bun.spawn([process.execPath, join(ROOT, "bench", name)], { stdin: "ignore", stdout: "pipe", stderr: "inherit" }),
+    Bun.spawn([process.execPath, join(ROOT, "bench", name), ...words], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "inherit",
+    }),
   );
   const first = await child.stdout.getReader().read();
   return { port: Number(Buffer.from(first.value ?? []).toString()), stop: () => child.kill() };

@@ -18,6 +18,7 @@ const TITLES = {
   logs: "Log lines per CPU second",
   logs_p99: "Requests while logs flow",
   logs_idle: "A thousand idle log files",
+  logs_memory: "Memory while a log sink fails half of the time",
   soak: "Thirty minutes of mixed traffic",
 } as const;
 export type Section = keyof typeof TITLES;

@@ -1,6 +1,6 @@
 /** What the collectors are given to do, and what must come out. */
 import type { Switches } from "../template.ts";
-import { type Kind, plain, type Sum, sumOf } from "./lines.ts";
+import { beginsRecord, java, json, type Kind, plain, type Sum, secret, sumOf } from "./lines.ts";
 import type { Output } from "./output.ts";
 
 export interface Case {
@@ -41,6 +41,37 @@ export const cases: readonly Case[] = [
     bars: { rsyslog: { aim: 3, bar: 2 } },
     check: (output, count) => checkSame(plain, output, count),
   },
+  {
+    name: "raw-http",
+    doc: "raw lines to an HTTP sink",
+    kind: plain,
+    switches: { raw: 1, http: 1 },
+    contenders: ["syslog-ng"],
+    bytes: 512 * MiB,
+    bars: {},
+    check: (output, count) => checkSame(plain, output, count),
+  },
+  {
+    name: "json",
+    doc: "JSON parsed, a field redacted, written as JSON to a file",
+    kind: json,
+    switches: { json: 1 },
+    contenders: ["rsyslog", "syslog-ng"],
+    bytes: 256 * MiB,
+    bars: {},
+    leastMb: 40,
+    check: (output, count) => checkEach(output, redactedLines(count)),
+  },
+  {
+    name: "java",
+    doc: "Java stack traces joined, written as JSON to a file",
+    kind: java,
+    switches: { java: 1 },
+    contenders: ["rsyslog", "syslog-ng"],
+    bytes: 256 * MiB,
+    bars: {},
+    check: (output, count) => checkEach(output, joinedLines(count)),
+  },
 ];
 
 /** That the output is the lines as they were, byte for byte. */
@@ -68,4 +99,47 @@ function firstDifference(kind: Kind, lines: Iterable<string>, count: number): st
     i++;
   }
   return i < count ? `the lines end after ${i} of ${count}` : "all lines are there";
+}
+
+/** Compares JSON objects, one a line, with what is wanted; fields beyond those do not matter. */
+async function checkEach(output: Output, wanted: Iterable<Record<string, string>>): Promise<Sum> {
+  if (!output.lines) throw new Error("only a file can be checked line by line");
+  const lines = output.lines();
+  let n = 0;
+  for (const fields of wanted) {
+    const { value, done } = lines.next();
+    if (done) throw new WrongLines(`the records end after ${n}`);
+    const found = JSON.parse(value) as Record<string, unknown>;
+    for (const name in fields) {
+      // Not every collector keeps numbers apart from text.
+      if (String(found[name]) !== fields[name]) throw new WrongLines(`record ${n} has another ${name}: ${value}`);
+    }
+    n++;
+  }
+  if (!lines.next().done) throw new WrongLines(`there are more than ${n} records`);
+  return output.sum();
+}
+
+/** The fields of each line as they are to come, the password gone. */
+function* redactedLines(count: number): Generator<Record<string, string>> {
+  for (let i = 0; i < count; i++) {
+    const { password, ...fields } = JSON.parse(json.line(i)) as Record<string, unknown>;
+    if (password !== secret(i)) throw new Error("the bench's own line has another password");
+    const texts = Object.entries(fields).map(([name, value]) => [name, String(value)]);
+    yield { ...Object.fromEntries(texts), password: "[redacted]" };
+  }
+}
+
+/** Records of as many lines as belong together. */
+function* joinedLines(count: number): Generator<Record<string, string>> {
+  let message = "";
+  for (let i = 0; i < count; i++) {
+    const line = java.line(i).slice(0, -1);
+    if (beginsRecord(i) && message !== "") {
+      yield { message };
+      message = "";
+    }
+    message += message === "" ? line : `\n${line}`;
+  }
+  yield { message };
 }

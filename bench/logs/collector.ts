@@ -21,7 +21,7 @@ export interface Start {
 const STOP_LIMIT_MS = 20_000;
 
 /** All that a config may ask for, unless a case says otherwise. */
-const OFF: Switches = { collect: 1, raw: 0, proxy: 0 };
+const OFF: Switches = { collect: 1, raw: 0, json: 0, java: 0, http: 0, proxy: 0 };
 
 export class Collector {
   readonly label: string;
@@ -50,7 +50,7 @@ export class Collector {
       Bun.spawn(contender.command(config, folder), {
         cwd: folder,
         stdin: "ignore",
-        stdout: Bun.file(join(folder, "out")),
+        stdout: Bun.file(join(folder, "said.out")),
         stderr: Bun.file(join(folder, "said")),
       }),
     );
@@ -74,8 +74,17 @@ export class Collector {
 
   /** The most that was ever resident, in MiB. */
   peakRssMiB(): number {
-    const peak = (pid: number) => /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-    return this.pids().reduce((sum, pid) => sum + Number(peak(pid) ?? 0), 0) / 1024;
+    return this.fromStatus(/^VmHWM:\s+(\d+)/m);
+  }
+
+  /** What is resident now, in MiB. */
+  rssMiB(): number {
+    return this.fromStatus(/^VmRSS:\s+(\d+)/m);
+  }
+
+  private fromStatus(line: RegExp): number {
+    const kib = (pid: number) => Number(line.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0);
+    return this.pids().reduce((sum, pid) => sum + kib(pid), 0) / 1024;
   }
 
   pids(): number[] {

@@ -83,9 +83,11 @@ export const json: Kind = {
 
 /** Lines of an exception with its trace, after as many lines that stand alone. */
 const TRACE_LINES = 20;
+/** Files are a multiple of so many lines long, so that none ends within a trace. */
+export const PERIOD = 2 * TRACE_LINES;
 
 function javaText(i: number): string {
-  const place = i % (2 * TRACE_LINES);
+  const place = i % PERIOD;
   if (place < TRACE_LINES) return plainText(i);
   if (place === TRACE_LINES) {
     return `${time(i)} ERROR shop.orders [worker-${i % 16}] ${mark(i)} order failed java.lang.IllegalStateException: no stock `;
@@ -102,7 +104,7 @@ export const java: Kind = {
 
 /** True when line `i` of the Java log begins a record. */
 export function beginsRecord(i: number): boolean {
-  return i % (2 * TRACE_LINES) <= TRACE_LINES;
+  return i % PERIOD <= TRACE_LINES;
 }
 
 const LINES_A_WRITE = 5000;

@@ -5,8 +5,9 @@ import { type Case, cases } from "./cases.ts";
 import { findCollector, LOG_CONTENDERS, type LogContender } from "./contenders.ts";
 import { measureIdle } from "./idle.ts";
 import { measureLatency } from "./latency.ts";
-import { LINE_BYTES, writeLines } from "./lines.ts";
+import { LINE_BYTES, PERIOD, writeLines } from "./lines.ts";
 import { type CaseResult, type Feed, measureCase } from "./measure.ts";
+import { FLOW_SECONDS, measureMemory } from "./memory.ts";
 import { logSection } from "./report.ts";
 import { makeWorkspace, type Workspace } from "./workspace.ts";
 
@@ -35,6 +36,8 @@ export interface LogSection {
 interface Point {
   name: string;
   doc: string;
+  /** Not run unless named: it takes longer than all others together. */
+  isLong?: true;
   run(options: LogOptions): Promise<LogSection>;
 }
 
@@ -42,23 +45,26 @@ const CASE_ROUNDS = 5;
 const WARM_UP_BYTES = 16 * 2 ** 20;
 const P99 = { runs: 9, seconds: 4, requestsPerSecond: 2000, logBytesPerSecond: 24e6 };
 const IDLE = { files: 1000, seconds: 60 };
+const MEMORY = { seconds: 600, bytesPerSecond: 24e6 };
 
 /** What is no throughput. */
 const others: readonly Point[] = [
   { name: "p99", doc: "requests while logs flow, against rsyslog reading the same", run: p99 },
   { name: "idle", doc: `${IDLE.files} files to which nothing is written`, run: idle },
+  { name: "memory", doc: "an HTTP sink that fails half of the time", isLong: true, run: memory },
 ];
 
 export const LOG_POINTS = [...cases, ...others].map(({ name }) => name);
-export const LOG_USAGE = `--bytes 256MiB  of log for each collector in a round
-            --seconds 4  of a run of p99, or of idle's quiet   --rounds ${CASE_ROUNDS}  or runs of p99`;
+export const LOG_USAGE = `--bytes 256MiB  of log for each collector in a round   --rounds ${CASE_ROUNDS}  or runs of p99
+            --seconds 4  of a run of p99, of idle's quiet or of memory, which is run only by name`;
 
 /** Measures the chosen points one after the other. */
 export async function* measureLogs(options: LogOptions): AsyncGenerator<LogSection> {
   const isChosen = ({ name }: { name: string }) => options.points.length === 0 || options.points.includes(name);
   const chosen = cases.filter(isChosen);
   if (chosen.length > 0) yield await throughput(chosen, options);
-  for (const point of others.filter(isChosen)) {
+  for (const point of others) {
+    if (!isChosen(point) || (point.isLong && !options.points.includes(point.name))) continue;
     options.say(`logs ${point.name}: ${point.doc}`);
     yield await point.run(options);
   }
@@ -89,8 +95,8 @@ async function throughput(chosen: readonly Case[], options: LogOptions): Promise
 }
 
 function feedOf({ kind }: Case, bytes: number, { folder }: Workspace): Feed {
-  const lines = Math.max(1, Math.floor(bytes / LINE_BYTES));
-  const warmUp = Math.max(1, Math.floor(Math.min(bytes / 4, WARM_UP_BYTES) / LINE_BYTES));
+  const whole = (size: number) => Math.max(1, Math.floor(size / LINE_BYTES / PERIOD)) * PERIOD;
+  const [warmUp, lines] = [whole(Math.min(bytes / 4, WARM_UP_BYTES)), whole(bytes)];
   return {
     first: writeLines(kind, join(folder, `${kind.name}-first`), 0, warmUp),
     main: writeLines(kind, join(folder, `${kind.name}-main`), warmUp, warmUp + lines),
@@ -125,10 +131,24 @@ async function idle(options: LogOptions): Promise<LogSection> {
   }
 }
 
+async function memory(options: LogOptions): Promise<LogSection> {
+  const [outrigger] = (await collectors({ ...options, against: ["outrigger"] })).contenders;
+  if (!outrigger) throw new Error("there is no outrigger");
+  const seconds = options.seconds ?? MEMORY.seconds;
+  const workspace = makeWorkspace(3 * FLOW_SECONDS * MEMORY.bytesPerSecond);
+  try {
+    const place = { workspace: workspace.folder, kind: workspace.kind, say: options.say };
+    const body = await measureMemory(outrigger, { ...MEMORY, seconds, ...place });
+    return { name: "logs_memory", body, isWhole: seconds >= MEMORY.seconds };
+  } finally {
+    workspace.remove();
+  }
+}
+
 async function collectors(options: LogOptions): Promise<{ contenders: LogContender[]; missing: string[] }> {
   const contenders: LogContender[] = [];
   const missing: string[] = [];
-  for (const name of ["outrigger", ...(options.against.length > 0 ? options.against : LOG_CONTENDERS)]) {
+  for (const name of new Set(["outrigger", ...(options.against.length > 0 ? options.against : LOG_CONTENDERS)])) {
     const found = await findCollector(name, options);
     if ("contender" in found) contenders.push(found.contender);
     else if (name === "outrigger") throw new Error(found.missing);

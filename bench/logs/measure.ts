@@ -12,7 +12,7 @@ import { WrongLines } from "./cases.ts";
 import { Collector } from "./collector.ts";
 import type { LogContender } from "./contenders.ts";
 import { type LineFile, mark, type Sum } from "./lines.ts";
-import { type Output, OutputFile } from "./output.ts";
+import { type Output, OutputFile, OutputSink } from "./output.ts";
 
 export interface LogPlan {
   rounds: number;
@@ -74,12 +74,14 @@ export async function measureCase(
 ): Promise<CaseResult> {
   const entries = line(contenders);
   const order = [...entries];
+  const sink = one.switches.http ? await OutputSink.start() : undefined;
   for (let round = 1; round <= plan.rounds; round++) {
     for (const entry of order)
-      if (entry.fault === undefined) await guarded(entry, plan, () => sampleOf(entry, one, feed, plan));
+      if (entry.fault === undefined) await guarded(entry, plan, () => sampleOf(entry, { one, feed, plan, sink }));
     order.reverse();
     plan.say(`  round ${round}: MB per CPU second: ${entries.map(lastFigure).join(", ")}`);
   }
+  sink?.stop();
   return {
     case: one,
     bytes: feed.main.bytes,
@@ -117,14 +119,24 @@ async function guarded(entry: Entry, plan: LogPlan, sample: () => Promise<LogSam
   }
 }
 
-async function sampleOf(entry: Entry, one: Case, feed: Feed, plan: LogPlan): Promise<LogSample> {
+interface Round {
+  one: Case;
+  feed: Feed;
+  plan: LogPlan;
+  /** Where lines come by HTTP. */
+  sink: OutputSink | undefined;
+}
+
+async function sampleOf(entry: Entry, { one, feed, plan, sink }: Round): Promise<LogSample> {
+  await sink?.reset();
   const collector = await Collector.start(entry.contender, entry.label, {
     workspace: plan.workspace,
+    places: { sink: sink?.port ?? 0 },
     switches: one.switches,
     prepare: (folder) => linkSync(feed.first.path, join(folder, "first.log")),
   });
   try {
-    const output = new OutputFile(collector.out);
+    const output = sink ?? new OutputFile(collector.out);
     await arrived(collector, output, feed.first, START_LIMIT_MS);
     await Bun.sleep(SETTLE_MS);
     const sample = await timed(collector, output, feed.main);

@@ -1,6 +1,8 @@
 /** Where a collector delivers to, as the bench reads it: is a line there yet, and is all that is there right? */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { script } from "../origins.ts";
 import { add, EMPTY, type Sum } from "./lines.ts";
+import type { SinkState } from "./sink.ts";
 
 export interface Output {
   /** True when the end of what was delivered holds the text. */
@@ -60,5 +62,43 @@ export class OutputFile implements Output {
     } finally {
       closeSync(fd);
     }
+  }
+}
+
+/** bench/logs/sink.ts: lines that come by HTTP. */
+export class OutputSink implements Output {
+  readonly port: number;
+  readonly stop: () => void;
+
+  private constructor({ port, stop }: { port: number; stop(): void }) {
+    this.port = port;
+    this.stop = stop;
+  }
+
+  /** @param periodMs in the second half of each such time all requests fail; 0: none ever */
+  static async start(periodMs = 0): Promise<OutputSink> {
+    return new OutputSink(await script("logs/sink.ts", String(periodMs)));
+  }
+
+  async state(): Promise<SinkState> {
+    return (await (await fetch(this.url)).json()) as SinkState;
+  }
+
+  /** Forgets what came so far. */
+  async reset(): Promise<void> {
+    await fetch(`${this.url}_reset`, { method: "POST", body: "" });
+  }
+
+  async endsWith(text: string): Promise<boolean> {
+    return (await this.state()).tail.includes(text);
+  }
+
+  async sum(): Promise<Sum> {
+    const { bytes, crc } = await this.state();
+    return { bytes, crc };
+  }
+
+  private get url(): string {
+    return `http://127.0.0.1:${this.port}/`;
   }
 }
