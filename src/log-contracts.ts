@@ -291,6 +291,17 @@ export interface OutputProgress {
   readonly waitingMs?: number;
 }
 
+/** What an input is asked to add up, about once a second, without making anything for each source. */
+export interface LogMeasure {
+  /** There is a source in this state; one of few words. */
+  file(state: string): void;
+  /**
+   * An output is behind with a source: bytes it was not offered, bytes it was and has not acknowledged, and the
+   * monotonic time at which the oldest of these was read.
+   */
+  behind(output: string, unreadBytes: number, unacknowledgedBytes: number, oldestMs: number | undefined): void;
+}
+
 /** Where lines come from. The pipeline calls it; it starts no timers of its own. */
 export interface LogInput {
   /** Reads what is there within its quota and offers it to lanes with room. Returns the milliseconds until it wants the next turn. */
@@ -304,6 +315,8 @@ export interface LogInput {
   /** End of the drain: offers the last lines that no newline ended, where there are such. */
   finish(): void;
   state(): LogSourceState[];
+  /** Adds up how far outputs are behind. Inputs without sources that are behind need none. */
+  measure?(measure: LogMeasure): void;
   close(): void;
 }
 

@@ -3,6 +3,7 @@
  * second by what is under way; after a restart both are where the acknowledgements were.
  */
 import { type Print, printOf } from "./identity.ts";
+import { ReadTimes } from "./read-times.ts";
 
 export interface SavedCursor {
   at: number;
@@ -28,6 +29,8 @@ export class Cursor {
    * before it: should the line be finished after all, it comes whole; should it not, it does not come again.
    */
   shownTo = 0;
+  /** When what is not acknowledged was read. */
+  readonly times = new ReadTimes();
 
   static revive(saved: SavedCursor): Cursor {
     const cursor = new Cursor();
@@ -57,6 +60,7 @@ export class Cursor {
   acknowledge(position: number, tail: Print): void {
     this.acknowledged = position;
     this.acknowledgedTail = tail;
+    this.times.settle(position, this.read);
   }
 
   /** Goes on at `position` as though all before had been read and acknowledged. */

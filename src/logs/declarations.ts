@@ -65,6 +65,7 @@ export const logEvents = {
 const byInput = ["input"] as const;
 const byOutput = ["output"] as const;
 const byTransform = ["input", "transform"] as const;
+const byBoth = ["input", "output"] as const;
 
 export const logMetrics = {
   outrigger_log_read_bytes_total: {
@@ -74,6 +75,26 @@ export const logMetrics = {
   },
   outrigger_log_read_lines_total: { kind: "counter", doc: "Lines read from log files.", labels: byInput },
   ...deliveryMetrics,
+  outrigger_log_unread_bytes: {
+    kind: "gauge",
+    doc: "Bytes in log files that were not offered to the output yet, as of about a second ago; an unfinished last line is among them.",
+    labels: byBoth,
+  },
+  outrigger_log_unacknowledged_bytes: {
+    kind: "gauge",
+    doc: "Bytes of log files that were offered to the output, and that it does not have for good yet.",
+    labels: byBoth,
+  },
+  outrigger_log_lag_seconds: {
+    kind: "gauge",
+    doc: "How long ago the oldest byte was read that the output does not have for good; 0 where it has all that was read.",
+    labels: byBoth,
+  },
+  outrigger_log_files: {
+    kind: "gauge",
+    doc: "Log files by state: live, rotated, deleted (and not read to the end or not acknowledged yet), idle (closed until they grow), unreadable.",
+    labels: ["input", "state"],
+  },
   outrigger_log_lost_bytes_total: {
     kind: "counter",
     doc: "Bytes that were not delivered and no longer can be: truncated before they were read, vanished while nobody looked, held_too_long in deleted files, line_too_long.",

@@ -6,9 +6,10 @@
  *
  * By polling alone: change notification does not work on every volume, and its limits are shared by all pods of a user.
  */
-import type { LogInput, LogInputContext, LogSourceState } from "../contracts.ts";
+import type { LogInput, LogInputContext, LogMeasure, LogSourceState } from "../contracts.ts";
 import { type Arrival, distinct, groupFresh, inOrder, Listings, locate, missedAt } from "./arrivals.ts";
 import { FileMark } from "./file-block.ts";
+import { measureFile, stateOf, stateWord } from "./file-state.ts";
 import { FollowedFile } from "./followed-file.ts";
 import { type Following, followingOf, type ReadOptions } from "./following.ts";
 import { Exclusion, Glob } from "./glob.ts";
@@ -104,8 +105,14 @@ export class Follower implements LogInput {
   }
 
   state(): LogSourceState[] {
-    const open = [...this.following.files.values()].map((file) => stateOf(file, file.trouble ?? file.status));
-    return [...open, ...[...this.retirement.parked.values()].map(({ file }) => stateOf(file, "idle"))];
+    const now = this.following.context.clock.now();
+    const open = [...this.following.files.values()].map((file) => stateOf(file, file.trouble ?? file.status, now));
+    return [...open, ...[...this.retirement.parked.values()].map(({ file }) => stateOf(file, "idle", now))];
+  }
+
+  measure(measure: LogMeasure): void {
+    for (const file of this.following.files.values()) measureFile(file, stateWord(file), measure);
+    for (const { file } of this.retirement.parked.values()) measureFile(file, "idle", measure);
   }
 
   close(): void {
@@ -289,11 +296,4 @@ export class Follower implements LogInput {
     }
     return result === "more" || result === "replaced" || result === "begun";
   }
-}
-
-function stateOf({ id, input, path, knownSize, readers }: FollowedFile, state: string): LogSourceState {
-  const outputs = readers.map(({ lane, cursor }) => {
-    return [lane.output, { readBytes: cursor.read, acknowledgedBytes: cursor.acknowledged }] as const;
-  });
-  return { id, input, path, state, sizeBytes: knownSize, outputs: Object.fromEntries(outputs) };
 }

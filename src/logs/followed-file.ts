@@ -80,6 +80,8 @@ export class FollowedFile implements LogSource {
   /** True when the last look found neither another size nor another time of writing. */
   private isUnchanged = false;
   private waitMs = shortestWaitMs;
+  /** Monotonic time of the last turn. */
+  private turnedAt: number;
   private hasGrown = false;
   private detected: Encoding | undefined;
   /** True when the file was read to its end: what is there now may be another content with the same tail. */
@@ -94,6 +96,7 @@ export class FollowedFile implements LogSource {
     this.size = row.size;
     this.grewAt = now;
     this.detected = parts.encoding;
+    this.turnedAt = now;
   }
 
   /** What its bytes mean. While there are too few of them to tell, UTF-8: they are no line yet. */
@@ -125,6 +128,7 @@ export class FollowedFile implements LogSource {
 
   /** Reads up to the quota of one turn and offers it. */
   turn(now: number): TurnResult {
+    this.turnedAt = now;
     let left = turnBytes;
     let result: TurnResult = "more";
     this.hasGrown = false;
@@ -296,7 +300,10 @@ export class FollowedFile implements LogSource {
   private offer(block: FileBlock, group: readonly Reader[]): void {
     this.parts.counters.read(block);
     block.offeredTo(group.length);
-    for (const { lane } of group) lane.offer(block);
+    for (const { lane, cursor } of group) {
+      cursor.times.note(block.start, this.turnedAt);
+      lane.offer(block);
+    }
   }
 
   /** The file is at least this long. */

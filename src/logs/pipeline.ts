@@ -7,6 +7,7 @@
  * One turn after the other, never two at once: rings, inputs, checkpoint, then a timer for whoever is due first.
  */
 import type { Lane, LogInput, LogSourceState, Thread } from "../contracts.ts";
+import { Backlogs } from "./backlog.ts";
 import { mostHeldBytes, type OutputQueue, totalHeldBytes } from "./batch.ts";
 import { logsFolder } from "./checkpoint.ts";
 import { Keeping } from "./keeping.ts";
@@ -56,6 +57,7 @@ export class Pipeline {
   readonly taps: Taps;
   private readonly options: PipelineOptions;
   private readonly keeping: Keeping;
+  private readonly backlogs: Backlogs;
   private readonly abort = new AbortController();
   private readonly parts: RouteParts;
   private current: Routes = noRoutes;
@@ -70,6 +72,7 @@ export class Pipeline {
   private constructor(options: PipelineOptions) {
     this.options = options;
     this.taps = new Taps(options.tapped ?? (() => {}));
+    this.backlogs = new Backlogs(options.thread);
     this.keeping = new Keeping(options.stateFolder, options.thread);
     const { thread, folder, registry, stdout } = options;
     const stateFolder = logsFolder(options.stateFolder);
@@ -175,6 +178,7 @@ export class Pipeline {
     for (const { name, input, shaping } of this.current.routes) {
       waitMs = Math.min(waitMs, this.turnOf(name, input), shaping?.turn() ?? longestWaitMs);
     }
+    this.backlogs.takeIfDue(this.current.routes);
     this.keeping.writeIfDue();
     return waitMs;
   }
@@ -220,7 +224,10 @@ export class Pipeline {
 
   /** Changes when anything was read or has grown. */
   private mark(): string {
-    const read = this.state().map(({ id, sizeBytes, outputs }) => [id, sizeBytes, outputs]);
+    const read = this.state().map(({ id, sizeBytes, outputs }) => {
+      const offsets = Object.values(outputs).map(({ readBytes, acknowledgedBytes }) => [readBytes, acknowledgedBytes]);
+      return [id, sizeBytes, offsets];
+    });
     return JSON.stringify([read, this.unreadBytes()]);
   }
 

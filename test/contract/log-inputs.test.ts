@@ -186,9 +186,9 @@ for (const [name, load] of Object.entries(logInputs)) {
         spring.write("12345\n");
         run.turns();
         const before = run.input.state();
-        expect(before[0]?.outputs).toEqual({ out: { readBytes: 6, acknowledgedBytes: 0 } });
+        expect(before[0]?.outputs).toMatchObject({ out: { readBytes: 6, acknowledgedBytes: 0 } });
         run.acknowledgeAll();
-        expect(run.input.state()[0]?.outputs).toEqual({ out: { readBytes: 6, acknowledgedBytes: 6 } });
+        expect(run.input.state()[0]?.outputs).toMatchObject({ out: { readBytes: 6, acknowledgedBytes: 6 } });
       }));
 
     test("gives an unended last line only when asked to finish", () =>
