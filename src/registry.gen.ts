@@ -10,8 +10,14 @@ export const logInputs: Record<string, () => Promise<{ default: LogInputDefiniti
 };
 
 export const logTransforms: Record<string, () => Promise<{ default: LogTransformDefinition }>> = {
+  "add": () => import("./log-transforms/add.ts"),
+  "drop": () => import("./log-transforms/drop.ts"),
   "join": () => import("./log-transforms/join.ts"),
+  "keep": () => import("./log-transforms/keep.ts"),
   "parse": () => import("./log-transforms/parse.ts"),
+  "remove": () => import("./log-transforms/remove.ts"),
+  "rename": () => import("./log-transforms/rename.ts"),
+  "sample": () => import("./log-transforms/sample.ts"),
   "unwrap": () => import("./log-transforms/unwrap.ts"),
 };
 

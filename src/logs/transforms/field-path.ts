@@ -1,0 +1,75 @@
+/** Fields of a record by name. `a.b` is `b` in `a`, unless there is a field of that very name. */
+type Fields = Record<string, unknown>;
+
+export class FieldPath {
+  /** As it is written in the configuration. */
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  get(fields: Fields): unknown {
+    const place = placeOf(fields, this.text);
+    return place === undefined ? undefined : place.fields[place.name];
+  }
+
+  /** False when there is no such field. */
+  remove(fields: Fields): boolean {
+    const place = placeOf(fields, this.text);
+    if (place === undefined) return false;
+    delete place.fields[place.name];
+    return true;
+  }
+
+  /** Gives the field, where it is there, another value. */
+  replace(fields: Fields, value: unknown): boolean {
+    const place = placeOf(fields, this.text);
+    if (place === undefined) return false;
+    setField(place.fields, place.name, value);
+    return true;
+  }
+
+  /** Sets the field; one that is not there is made as deep as the fields above it are there, else by its whole name. */
+  set(fields: Fields, value: unknown): void {
+    if (!this.replace(fields, value)) {
+      const { parent, name } = parentOf(fields, this.text);
+      setField(parent, name, value);
+    }
+  }
+}
+
+/** A text that is replaced by fields: the value of a name that is there is what it has. */
+function placeOf(fields: Fields, text: string): { fields: Fields; name: string } | undefined {
+  if (Object.hasOwn(fields, text)) return { fields, name: text };
+  for (let dot = text.indexOf("."); dot > 0; dot = text.indexOf(".", dot + 1)) {
+    const inner = ownFields(fields, text.slice(0, dot));
+    const place = inner === undefined ? undefined : placeOf(inner, text.slice(dot + 1));
+    if (place !== undefined) return place;
+  }
+  return undefined;
+}
+
+function parentOf(fields: Fields, text: string): { parent: Fields; name: string } {
+  for (let dot = text.indexOf("."); dot > 0; dot = text.indexOf(".", dot + 1)) {
+    const inner = ownFields(fields, text.slice(0, dot));
+    if (inner !== undefined) return parentOf(inner, text.slice(dot + 1));
+  }
+  return { parent: fields, name: text };
+}
+
+function ownFields(fields: Fields, name: string): Fields | undefined {
+  const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  return isFields(value) ? value : undefined;
+}
+
+/** An object as JSON has it, no list. */
+export function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Sets a field by any name: `__proto__` would otherwise change the object instead. */
+function setField(fields: Fields, name: string, value: unknown): void {
+  if (name !== "__proto__") fields[name] = value;
+  else Object.defineProperty(fields, name, { value, enumerable: true, configurable: true, writable: true });
+}
