@@ -15,6 +15,7 @@ export const logTransforms: Record<string, () => Promise<{ default: LogTransform
   "join": () => import("./log-transforms/join.ts"),
   "keep": () => import("./log-transforms/keep.ts"),
   "parse": () => import("./log-transforms/parse.ts"),
+  "redact": () => import("./log-transforms/redact.ts"),
   "remove": () => import("./log-transforms/remove.ts"),
   "rename": () => import("./log-transforms/rename.ts"),
   "sample": () => import("./log-transforms/sample.ts"),

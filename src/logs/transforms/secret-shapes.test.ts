@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { isCard } from "./card-numbers.ts";
+import { NeedleScan } from "./needle-scan.ts";
+import { isSecretName, type ShapeName, secretShapes } from "./secret-shapes.ts";
+
+/** As redaction uses it: the pattern looks only where a needle is. */
+function redacted(shape: ShapeName, text: string): string {
+  const { needles, replace } = secretShapes[shape];
+  const scan = new NeedleScan(needles.map((needle) => [needle, 1]));
+  return scan.scan(text) === 0 ? text : replace(text, () => "***");
+}
+
+const jwt = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.${"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}`;
+const basic = Buffer.from("user:pass").toString("base64");
+/** Put together here so that nobody takes this file for a leak. */
+const github = `${"ghp"}_${"a1B2".repeat(9)}`;
+
+describe("secrets are found:", () => {
+  const cases: [ShapeName, string, string][] = [
+    ["authorization", `Authorization: Bearer abc.def-123`, "Authorization: Bearer ***"],
+    ["authorization", `{"authorization":"bearer abcdef123456"}`, `{"authorization":"bearer ***"}`],
+    ["authorization", `Proxy-Authorization: BASIC ${basic}`, "Proxy-Authorization: BASIC ***"],
+    ["authorization", `-H 'Authorization: Basic ${basic}' x`, "-H 'Authorization: Basic ***' x"],
+    ["jwt", `token ${jwt} seen`, "token *** seen"],
+    ["jwt", `{"t":"${jwt}"}`, `{"t":"***"}`],
+    ["aws", "id AKIAIOSFODNN7EXAMPLE used", "id *** used"],
+    ["aws", "ASIAIOSFODNN7EXAMPLE", "***"],
+    ["privateKeys", "a -----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY----- b", "a *** b"],
+    ["privateKeys", '"k":"-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----\\n"', '"k":"***\\n"'],
+    ["privateKeys", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", "***"],
+    ["privateKeys", "-----BEGIN PGP PRIVATE KEY BLOCK-----\nx\n-----END PGP PRIVATE KEY BLOCK-----", "***"],
+    ["urls", "connect postgres://app:s3cret@db:5432/shop now", "connect postgres://app:***@db:5432/shop now"],
+    ["urls", "redis://:s3cret@cache", "redis://:***@cache"],
+    ["urls", "amqp://a:p@ss@mq/", "amqp://a:***@mq/"],
+    ["keyValues", "password=hunter2 user=joe", "password=*** user=joe"],
+    ["keyValues", "Password: hunter2, next", "Password: ***, next"],
+    ["keyValues", "DB_PASSWORD='a b' x", "DB_PASSWORD='***' x"],
+    ["keyValues", '{"password":"a\\"b","n":1}', '{"password":"***","n":1}'],
+    ["keyValues", '{"pin_password": 1234}', '{"pin_password": "***"}'],
+    ["keyValues", '"{\\"password\\":\\"abc\\",\\"n\\":1}"', '"{\\"password\\":\\"***\\",\\"n\\":1}"'],
+    ["keyValues", "clientSecret=abc&api_key=def;x", "clientSecret=***&api_key=***;x"],
+    ["keyValues", "X-Api-Key: 0123", "X-Api-Key: ***"],
+    ["keyValues", "aws_secret_access_key = wJalr/XUtn", "aws_secret_access_key = ***"],
+    ["keyValues", ':password => "x"', ':password => "***"'],
+    ["keyValues", "Uid=sa;Pwd=x;", "Uid=sa;Pwd=***;"],
+    ["keyValues", "?access_token=abc&token=def", "?access_token=***&token=***"],
+    ["keyValues", "password=[FILTERED] a", "password=*** a"],
+    ["keyValues", 'password="never closed', 'password="***"'],
+    ["tokens", `push with ${github}.`, "push with ***."],
+    ["tokens", `${"xox"}b-1234567890-abcdef`, "***"],
+    ["tokens", `${"AI"}za${"x".repeat(35)}`, "***"],
+    ["cards", "card 4111 1111 1111 1111 2026", "card *** 2026"],
+    ["cards", "4111111111111111,5500-0000-0000-0004", "***,***"],
+    ["cards", "3782 822463 10005", "***"],
+    ["cards", "30569309025904", "***"],
+    ["cards", "6304000000000000 and 4222222222222", "*** and ***"],
+    ["cards", '{"n":4111111111111111}', '{"n":***}'],
+    ["emails", "to jane.doe+x@mail.example.org.", "to ***."],
+  ];
+  test.each(cases)("%s in %p", (shape, text, expected) => expect(redacted(shape, text)).toBe(expected));
+});
+
+describe("what only looks like one stays:", () => {
+  const cases: [ShapeName, string][] = [
+    ["authorization", "Basic authentication failed"],
+    ["authorization", "the bearer certificate"],
+    ["jwt", "eyJ.a.b"],
+    ["aws", "xAKIAIOSFODNN7EXAMPLEx"],
+    ["privateKeys", "-----BEGIN PUBLIC KEY-----"],
+    ["urls", "http://host:8080/a?mail=a@b.c"],
+    ["urls", "see http://host/ or mail a:b@c"],
+    ["keyValues", "password is wrong"],
+    ["keyValues", '"password":null'],
+    ["keyValues", "if (password == x) secret != y"],
+    ["keyValues", "unexpected token: }"],
+    ["keyValues", "keyboard: qwerty, monkey=1"],
+    ["cards", "1700000000000000000 4111111111111112 2026-11-26 04:00:00"],
+    ["cards", "41111111111111111111111111"],
+    ["cards", "0x4111111111111111"],
+    ["emails", "@example and a@b"],
+  ];
+  test.each(cases)("%s in %p", (shape, text) => {
+    const expected = text === "0x4111111111111111" ? "0x***" : text;
+    expect(redacted(shape, text)).toBe(expected);
+  });
+});
+
+test("names say what is secret", () => {
+  for (const name of [
+    "password",
+    "db_password",
+    "clientSecret",
+    "X-Api-Key",
+    "authToken",
+    "Authorization",
+    "Set-Cookie",
+  ])
+    expect([name, isSecretName(name)]).toEqual([name, true]);
+  for (const name of ["passwords_changed", "keys", "monkey", "tokens", "message", "author"])
+    expect([name, isSecretName(name)]).toEqual([name, false]);
+});
+
+test("card numbers have an issuer, a length and a check digit", () => {
+  expect(["4111111111111111", "4111-1111-1111-1111", "378282246310005", "2720994326581252"].map(isCard)).toEqual(
+    new Array(4).fill(true),
+  );
+  expect(["4111111111111110", "411111111111111", "1111111111111117", "2721000000000004"].map(isCard)).toEqual(
+    new Array(4).fill(false),
+  );
+});
+
+describe("no text takes long:", () => {
+  const megabyte = 1024 * 1024;
+  const hostile = {
+    letters: "a",
+    at: "a@",
+    scheme: "a://",
+    words: "password ",
+    signs: "password=",
+    quotes: 'password="\\"',
+    backslashes: "password=\\",
+    dots: "eyJaaaaaaaa.",
+    digits: "4111 ",
+    digit: "4",
+    begin: "-----BEGIN PRIVATE KEY-----",
+    bearer: "bearer ",
+    spaces: "token        ",
+  };
+  // Any that grew with the square of the text would take minutes.
+  test.each(Object.entries(hostile))("a megabyte of %s", (_, unit) => {
+    const text = unit.repeat(megabyte / unit.length);
+    const begun = performance.now();
+    for (const shape of Object.keys(secretShapes) as ShapeName[]) redacted(shape, text);
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+});

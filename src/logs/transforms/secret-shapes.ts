@@ -1,0 +1,106 @@
+/**
+ * What secrets look like, wherever they stand in a text. Each shape names words without which it is not there, and only
+ * where one of them is a regular expression looks. All of them take time in proportion to the text, whatever it is.
+ */
+import { replaceCards } from "./card-numbers.ts";
+
+/** Makes what stands there instead; called once for each secret. */
+export type Replacement = () => string;
+
+export interface SecretShape {
+  /** In any case; `0` is any digit. Without one of them in the text there is certainly none of this shape. */
+  readonly needles: readonly string[];
+  /** The text with every secret of this shape replaced. */
+  replace(text: string, replacement: Replacement): string;
+}
+
+/** A shape that is one pattern, all of which is the secret. */
+function whole(needles: readonly string[], pattern: RegExp): SecretShape {
+  return {
+    needles,
+    replace: (text, replacement) => text.replace(pattern, () => replacement()),
+  };
+}
+
+const authorization: SecretShape = {
+  needles: ["bearer", "basic"],
+  replace: (text, replacement) =>
+    text.replace(/\b(bearer|basic)(\s{1,4})([\w.~+/=-]{6,})/gi, (all, scheme: string, space: string, value: string) =>
+      isCredential(scheme, value) ? `${scheme}${space}${replacement()}` : all,
+    ),
+};
+
+/** "Basic authentication failed" and "a bearer certificate" are prose. */
+function isCredential(scheme: string, value: string): boolean {
+  if (scheme.toLowerCase() === "basic") return Buffer.from(value, "base64").includes(":");
+  return value.length >= 20 || /[^A-Za-z]/.test(value);
+}
+
+const urls: SecretShape = {
+  needles: ["@"],
+  replace: (text, replacement) =>
+    text.replace(/([a-z][a-z0-9+.-]{0,20}:\/\/[^\s/@:"'<>]{0,256}:)[^\s/"'<>]{1,512}@/gi, (_, before: string) => {
+      return `${before}${replacement()}@`;
+    }),
+};
+
+const tokenKinds = ["access", "refresh", "id", "auth", "api", "bearer", "session", "csrf"];
+const keyKinds = ["api", "access", "account", "secret", "private", "encryption", "signing"];
+const secretNeedles = [
+  ...["password", "passwd", "passphrase", "pwd", "secret", "credential", "token"],
+  ...keyKinds.flatMap((kind) => ["", "_", "-"].map((joint) => `${kind}${joint}key`)),
+];
+const secretWords = `pass(?:word|wd|phrase)|pwd|secret|(?:${tokenKinds.join("|")})[_-]?token|(?:${keyKinds.join("|")})[_-]?key|credentials?`;
+const wordAndSign = `(?:(?:${secretWords})(?:\\\\*["'])?\\s{0,4}(?:=>|:=|[=:])(?!=)|\\btoken(?:=(?!=)|\\\\*["']\\s{0,4}:))\\s{0,4}`;
+const value = `"(?:[^"\\\\]|\\\\.)*"?|'(?:[^'\\\\]|\\\\.)*'?|\\\\+"[^"]*"?|\\[[^\\]\\s]*\\]|(?!(?:null|true|false|nil|none|undefined)\\b)[^\\s,;&"'<>(){}[\\]\\\\|]+`;
+const keyValue = new RegExp(`(${wordAndSign})(${value})`, "gi");
+
+const keyValues: SecretShape = {
+  needles: secretNeedles,
+  replace: (text, replacement) =>
+    text.replace(keyValue, (_, before: string, value: string) => {
+      const quote = /^\\*["']/.exec(value)?.[0] ?? "";
+      // A bare value behind a quoted name is JSON, and what stands for it must be a text there.
+      const instead = quote === "" && /["']\s*:\s*$/.test(before) ? '"' : quote;
+      return `${before}${instead}${replacement()}${instead}`;
+    }),
+};
+
+/** Of Amazon: identifiers of access keys. The secret key itself has no shape, only its name. */
+const aws = whole(["akia", "asia"], /(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])/g);
+
+/** RFC 7519: a header that begins `{"`, and two to four further parts. */
+const jwt = whole(["eyj"], /(?<![\w-])eyJ[\w-]{8,}(?:\.[\w-]*){2,4}/g);
+
+/** RFC 7468; without its end, as where a line was cut, everything behind it. */
+const privateKeys = whole(
+  ["private key"],
+  /-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|$)/g,
+);
+
+/** Tokens that say themselves what they are: GitHub, GitLab, Slack, Google, Stripe, npm, Vault. */
+const tokens = whole(
+  ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "aiza", "k_live_", "npm_", "hvs."],
+  /(?<![\w-])(?:gh[oprsu]_\w{30,255}|github_pat_\w{30,255}|glpat-[\w-]{20,255}|xox[abeoprs]-[\w-]{10,255}|AIza[\w-]{35}|[rs]k_live_\w{16,255}|npm_\w{36}|hvs\.[\w-]{20,255})/g,
+);
+
+const cards: SecretShape = {
+  needles: ["000000000000", "0000 0000 0000", "0000-0000-0000", "0000 000000 0000", "0000-000000-0000"],
+  replace: replaceCards,
+};
+
+const emails = whole(["@"], /[\w.%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}/g);
+
+/** By the name they have in a configuration. */
+export const secretShapes = { authorization, jwt, aws, privateKeys, urls, keyValues, tokens, cards, emails } as const;
+
+export type ShapeName = keyof typeof secretShapes;
+
+const secretName = new RegExp(
+  `(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|authorization|cookie|(?:${keyKinds.join("|")})key)$`,
+);
+
+/** True for a field whose name says that its value is a secret: `dbPassword`, `X-Api-Key`, `client_secret`. */
+export function isSecretName(name: string): boolean {
+  return secretName.test(name.toLowerCase().replace(/[^a-z]/g, ""));
+}
