@@ -88,6 +88,18 @@ describe("redact", () => {
     expect(counted(run)).toMatchObject({ depth: 1 });
   });
 
+  test("replaces a record whole that cannot be looked into", async () => {
+    const run = await make();
+    const fields = {
+      get a(): string {
+        throw new Error("broken");
+      },
+    };
+    const made = run.apply(record("password=x", { fields }));
+    expect([made?.fields, made?.text]).toEqual([undefined, "[redacted]"]);
+    expect(counted(run)).toEqual({ failed: 1 });
+  });
+
   test("once more changes nothing", async () => {
     const run = await make();
     const once = run.apply(record('password=x "secret": 5 postgres://a:b@db Bearer abcdef123456'))!.text;

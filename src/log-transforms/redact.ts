@@ -51,7 +51,7 @@ export default defineLogTransform<Options>({
   metrics: {
     outrigger_log_redactions_total: {
       kind: "counter",
-      doc: "Secrets replaced by redact, by kind: field (named), pattern, depth (nested too deep to be looked into), or the shape of the secret.",
+      doc: "Secrets replaced by redact, by kind: field (named), pattern, depth (nested too deep to be looked into), failed (the whole record, which could not be looked into: a bug, please report it), or the shape of the secret.",
       labels: ["input", "transform", "kind"],
     },
   },

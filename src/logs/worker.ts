@@ -7,6 +7,7 @@ import type { Thread } from "../contracts.ts";
 import { MetricsRegion, spineMetrics } from "../metrics.ts";
 import * as registry from "../registry.gen.ts";
 import { refusalOf } from "../workers/refusal.ts";
+import { declaring } from "./declaring.ts";
 import { FdWriter } from "./fd-writer.ts";
 import type { Question, StartMessage, ToMain, ToWorker } from "./messages.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -26,7 +27,7 @@ function randomFraction(): number {
 }
 
 /** This thread's own of everything; its numbers are read by main, its events are said by main. */
-function makeThread(): Thread {
+function makeThread(): Thread & { readonly metrics: MetricsRegion } {
   const metrics = new MetricsRegion(spineMetrics, {
     strict: false,
     onSeries: (series) => tell({ type: "series", series }),
@@ -56,7 +57,7 @@ async function start({ logs, stateDir, folder, rings, otherRings }: StartMessage
     stateFolder: stateDir,
     folder,
     thread,
-    registry,
+    registry: declaring(registry, (table) => thread.metrics.declare(table)),
     stdout,
     tapped: () => tell({ type: "tapped" }),
     records: new Records(

@@ -59,17 +59,27 @@ export class Redaction implements RecordTransform {
     this.all = (1 << this.shapes.length) - 1;
   }
 
+  /** A record that cannot be looked into is replaced whole: nothing unseen goes on. */
   apply(record: LogRecord): boolean {
+    try {
+      this.redact(record);
+    } catch {
+      record.fields = undefined;
+      record.text = this.whole("failed");
+    }
+    return true;
+  }
+
+  private redact(record: LogRecord): void {
     const { fields, text } = record;
     if (fields !== undefined && this.redactFields(fields, text)) {
       // Whoever shows the text although there are fields must not show what was taken out of them.
       record.text = JSON.stringify(fields);
-      return true;
+      return;
     }
     this.patterns = this.options.patterns;
     const redacted = this.redacted(text, this.all);
     if (redacted !== text) record.text = redacted;
-    return true;
   }
 
   /** True when something was replaced. */
