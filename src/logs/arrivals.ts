@@ -9,9 +9,9 @@ import { closeSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { holdsContent } from "./content.ts";
 import type { Following } from "./following.ts";
-import { type Births, keyOf, type Stamp } from "./identity.ts";
+import { type Births, keyOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
-import { byAge, cameAfter, isRotatedName, listFiles, openToRead, type Spot } from "./siblings.ts";
+import { byAge, cameAfter, isRotatedName, listFiles, openSpot, type Spot } from "./siblings.ts";
 import type { Found } from "./survey.ts";
 
 export interface Arrival extends Spot {
@@ -62,17 +62,18 @@ export function isKnown(spot: Spot, known: Following): boolean {
 }
 
 /** The row for the file's inode, unless the inode has been used again. */
-export function rememberedAt({ path, stamp }: Spot, { ledger, births }: Following): Row | undefined {
+export function rememberedAt(spot: Spot, { ledger, births }: Following): Row | undefined {
+  const { stamp } = spot;
   const row = ledger.find(stamp);
   if (row === undefined || births.differ(stamp, row) || stamp.size < row.head.length) return undefined;
-  return isHolding(path, row, stamp, births) ? row : undefined;
+  return isHolding(spot, row, births) ? row : undefined;
 }
 
-function isHolding(path: string, row: Row, stamp: Stamp, births: Births): boolean {
+function isHolding(spot: Spot, row: Row, births: Births): boolean {
   let fd: number | undefined;
   try {
-    fd = openToRead(path);
-    return holdsContent(row, fd, stamp, births);
+    fd = openSpot(spot);
+    return fd !== undefined && holdsContent(row, fd, spot.stamp, births);
   } catch {
     return false;
   } finally {
@@ -82,7 +83,7 @@ function isHolding(path: string, row: Row, stamp: Stamp, births: Births): boolea
 
 /** Files matched now that nobody follows, each under the stream it was rotated from if that one is new as well. */
 export function groupFresh(fresh: readonly Found[], known: Following): Arrival[] {
-  const livePaths = fresh.map(({ paths }) => paths[0]!);
+  const livePaths = [...fresh.map(({ paths }) => paths[0]!), ...known.streams.keys()];
   return fresh.map(({ paths, stamp }) => {
     const path = paths[0]!;
     const remembered = rememberedAt({ path, stamp }, known)?.origin;
@@ -113,9 +114,12 @@ export function locate(
   return undefined;
 }
 
-/** Oldest first, and the file at the stream's own path after all that were rotated away from it. */
+/**
+ * The file at the stream's own path first, so that a copy of it is recognised; then those that were rotated away from
+ * it, oldest first. The stream puts them in the order in which they are read.
+ */
 export function inOrder(arrivals: readonly Arrival[]): Arrival[] {
-  const isLive = ({ path, origin }: Arrival) => (path === origin ? 1 : 0);
+  const isLive = ({ path, origin }: Arrival) => (path === origin ? 0 : 1);
   return [...arrivals].sort((a, b) => isLive(a) - isLive(b) || byAge(a, b));
 }
 

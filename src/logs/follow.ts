@@ -14,7 +14,7 @@ import { FollowedFile } from "./followed-file.ts";
 import { type Following, followingOf, type ReadOptions } from "./following.ts";
 import { Exclusion, Glob } from "./glob.ts";
 import { keyOf } from "./identity.ts";
-import { followArrival, followMissed, followReplaced, spotNow } from "./opening.ts";
+import { followArrival, followMissed, followReplaced, isCopyOfFollowed, spotNow } from "./opening.ts";
 import { Recollection } from "./recollection.ts";
 import { Retirement } from "./retirement.ts";
 import { Rewrites } from "./rewrites.ts";
@@ -34,6 +34,8 @@ export interface FollowOptions extends ReadOptions {
 
 const surveyIntervalMs = 1_000;
 const surveysPerPruning = 600;
+/** So many looks may find that files were renamed under them until something is read all the same. */
+const mostUnfinishedSurveys = 16;
 /** With more files than this, one that was quiet for so long is left to the survey, which wakes it when it has grown. */
 const mostProbedFiles = 64;
 const sleepyMs = 10_000;
@@ -54,6 +56,7 @@ export class Follower implements LogInput {
   private nextSurveyAt = Number.NEGATIVE_INFINITY;
   private isFirst = true;
   private surveys = 0;
+  private unfinishedSurveys = 0;
   private lastReadAt: number;
 
   constructor(options: FollowOptions, context: LogInputContext) {
@@ -70,7 +73,7 @@ export class Follower implements LogInput {
   turn(): number {
     const { clock } = this.following.context;
     const now = clock.now();
-    if (now >= this.nextSurveyAt) this.survey(now);
+    if ((now >= this.nextSurveyAt || this.following.isUnsettled) && !this.survey(now)) return 0;
     if (this.readDue(now)) return 0;
     // An idle thread collects no garbage by itself; it would keep megabytes of buffers for nothing.
     if (now - this.lastReadAt > idleMs && this.following.parts.buffers.trim()) Bun.gc(true);
@@ -125,27 +128,38 @@ export class Follower implements LogInput {
     parts.buffers.trim();
   }
 
-  private survey(now: number): void {
+  /**
+   * Looks at everything. False when it must be done again before anything is read: what was not found yet may come
+   * before what was.
+   */
+  private survey(now: number): boolean {
     this.nextSurveyAt = now + surveyIntervalMs;
+    if (this.following.isUnsettled) this.lookAgain();
+    this.following.isUnsettled = false;
     const seen = this.following.survey.take();
     const listings = new Listings(this.following);
     const before = new Set(this.following.files.values());
     if (this.isFirst) this.recollection.begin();
     for (const file of before) this.update(file, seen, listings);
+    for (const stream of this.following.streams.values()) if (stream.isOwed) stream.sort();
     // Before anything unknown is looked at: it may be the copy that was made before a truncation.
     for (const file of before) {
       if (file.isReplaced()) this.replace(file, now);
       else if (file.begins()) this.followBefore(file);
     }
-    const isComplete = this.follow(this.arrivals(seen, listings), before);
-    if (!isComplete) this.lookAgain();
-    else if (this.isFirst) this.followMissedAnywhere();
+    const isFollowed = this.follow(this.arrivals(seen, listings));
+    if (isFollowed && this.isFirst) this.followMissedAnywhere();
+    const isComplete = isFollowed && this.settle(before) && !this.following.isUnsettled;
+    if (isComplete) for (const stream of this.following.streams.values()) stream.settle();
+    else this.lookAgain();
     this.suspects.keepOnly(seen.byKey);
     this.retirement.keepParked((key) => seen.byKey.has(key));
     this.retirement.review(now, (file) => seen.byKey.has(file.key));
     this.isFirst &&= !isComplete;
     if (++this.surveys % surveysPerPruning === 0) this.forgetStreams(seen);
     this.reorder();
+    this.unfinishedSurveys = isComplete ? 0 : this.unfinishedSurveys + 1;
+    return isComplete || this.unfinishedSurveys % mostUnfinishedSurveys === 0;
   }
 
   /** What became of a file we hold open. */
@@ -155,7 +169,8 @@ export class Follower implements LogInput {
     if (found === undefined) {
       const { links } = file.stat();
       file.status = links === 0 ? "deleted" : "rotated";
-      if (file.status === "rotated" && was === "live") {
+      const isLost = was === "live" || this.following.streams.get(file.row.origin)?.isOwed === true;
+      if (file.status === "rotated" && isLost) {
         file.row.path = locate(file.row, this.following.births, listings)?.path ?? file.path;
       }
     } else {
@@ -205,8 +220,8 @@ export class Follower implements LogInput {
    * Known contents first: only then can be told which of the unknown files are copies of them. False when files were
    * renamed meanwhile: nothing further is taken from this look then.
    */
-  private follow(arrivals: readonly Arrival[], before: Set<FollowedFile>): boolean {
-    const { ledger, files, births } = this.following;
+  private follow(arrivals: readonly Arrival[]): boolean {
+    const { ledger, births } = this.following;
     const isVeryFirst = this.isFirst && this.options.from === "end" && this.recollection.isEmpty();
     const isKnown = ({ stamp }: Arrival) => {
       const row = ledger.find(stamp);
@@ -217,9 +232,8 @@ export class Follower implements LogInput {
     for (const arrival of known) {
       if (!followArrival(this.following, arrival)) return false;
     }
-    const originals = [...before, ...files.values()].filter((file) => file.open);
     for (const arrival of unknown) {
-      if (this.isHeld(arrival, originals)) continue;
+      if (isCopyOfFollowed(this.following, arrival)) continue;
       if (!followArrival(this.following, arrival, isVeryFirst)) return false;
     }
     return true;
@@ -248,9 +262,11 @@ export class Follower implements LogInput {
     for (const stream of this.following.streams.values()) stream.lookAgain();
   }
 
-  private isHeld(arrival: Arrival, originals: Iterable<FollowedFile>): boolean {
-    const original = this.suspects.originalOf(arrival, originals);
-    return original !== undefined && this.suspects.holds(arrival, original);
+  /** False when a file was renamed or truncated while others were found beside it. */
+  private settle(before: ReadonlySet<FollowedFile>): boolean {
+    const { files, streams } = this.following;
+    const origins = new Set([...files.values()].filter((file) => !before.has(file)).map(({ row }) => row.origin));
+    return ![...origins].some((origin) => streams.get(origin)?.hasMoved() === true);
   }
 
   /** Rotated files first, oldest first, then the live ones. */
@@ -270,6 +286,7 @@ export class Follower implements LogInput {
       const file = this.order[this.nextFile++ % this.order.length]!;
       if (!file.open || file.nextLookAt > now) continue;
       if (this.read(file, now)) more = true;
+      if (this.following.isUnsettled) return true;
       if (clock.now() - now >= turnMs) return true;
     }
     this.nextFile = 0;
@@ -286,12 +303,11 @@ export class Follower implements LogInput {
       const { parts, context } = this.following;
       context.emit("log_path_unreadable", { input: parts.input, path: file.path, error: file.trouble });
     }
-    if (result === "replaced") {
-      this.replace(file, now);
-      this.reorder();
-    }
-    if (result === "begun") {
-      this.followBefore(file);
+    if (result === "replaced" || result === "begun") {
+      const before = new Set(this.following.files.values());
+      if (result === "replaced") this.replace(file, now);
+      else this.followBefore(file);
+      if (!this.settle(before)) this.following.isUnsettled = true;
       this.reorder();
     }
     return result === "more" || result === "replaced" || result === "begun";

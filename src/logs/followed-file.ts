@@ -77,8 +77,10 @@ export class FollowedFile implements LogSource {
   /** True while outputs are full: there is something to read, but nobody to take it. */
   blocked = false;
   private size: number;
-  /** True when the last look found neither another size nor another time of writing. */
-  private isUnchanged = false;
+  /** Size and time of writing when the content was last found to be the same. */
+  private verified = { size: -1, mtimeMs: Number.NaN };
+  /** True when it was found as empty as before, but written to meanwhile. */
+  private isRewritten = false;
   private waitMs = shortestWaitMs;
   /** Monotonic time of the last turn. */
   private turnedAt: number;
@@ -158,10 +160,20 @@ export class FollowedFile implements LogSource {
 
   /** True when the bytes that were read, or the beginning where none were, are no longer there. */
   isReplaced(): boolean {
-    if (this.isUnchanged) return false;
+    const { size, verified } = this;
+    const { mtimeMs } = this.row;
+    if (size === verified.size && mtimeMs === verified.mtimeMs) return false;
     const { read, tail } = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a)).cursor;
     if (tail !== undefined && Buffer.compare(readTail(this.fd, read), tail) !== 0) return true;
-    return !beginsAsKnown(this.row, this.fd);
+    if (!beginsAsKnown(this.row, this.fd)) return true;
+    this.verified = { size, mtimeMs };
+    return false;
+  }
+
+  /** The same, whatever the last look at it said. */
+  isReplacedNow(): boolean {
+    this.stat();
+    return this.isReplaced();
   }
 
   /**
@@ -176,29 +188,28 @@ export class FollowedFile implements LogSource {
 
   /** True, once, when the file was empty so far and is not any more. From then on it is known by its beginning. */
   begins(): boolean {
-    if (this.row.headBytes?.length !== 0 || this.isUnchanged) return false;
+    if (this.row.headBytes?.length !== 0 || this.size === 0) return false;
     learnHead(this.row, 0, readAt(this.fd, 0, headBytes));
     return this.row.headBytes.length > 0;
   }
 
   /** Takes over what a look at its path said. True when it is as empty as before, but was written to meanwhile. */
   seen(path: string, stamp: Stamp): boolean {
-    const isRewritten = stamp.size === 0 && this.size === 0 && stamp.mtimeMs !== this.row.mtimeMs;
     this.row.path = path;
-    this.isUnchanged = stamp.mtimeMs === this.row.mtimeMs && stamp.size === this.size;
-    this.row.mtimeMs = stamp.mtimeMs;
+    this.noteTime(stamp);
     if (stamp.size !== this.size) this.nextLookAt = 0;
     this.noteSize(stamp.size);
+    const { isRewritten } = this;
+    this.isRewritten = false;
     return isRewritten;
   }
 
   /** Asks the file itself for its size and number of names. */
   stat(): Stamp {
     const stamp = stampOf(fstatSync(this.fd, { bigint: true }));
-    this.isUnchanged = stamp.mtimeMs === this.row.mtimeMs && stamp.size === this.size;
+    this.noteTime(stamp);
     this.size = stamp.size;
     this.row.size = stamp.size;
-    this.row.mtimeMs = stamp.mtimeMs;
     return stamp;
   }
 
@@ -304,6 +315,11 @@ export class FollowedFile implements LogSource {
       cursor.times.note(block.start, this.turnedAt);
       lane.offer(block);
     }
+  }
+
+  private noteTime({ size, mtimeMs }: Stamp): void {
+    if (size === 0 && this.size === 0 && mtimeMs !== this.row.mtimeMs) this.isRewritten = true;
+    this.row.mtimeMs = mtimeMs;
   }
 
   /** The file is at least this long. */

@@ -23,6 +23,8 @@ export interface Following {
   readonly suspects: Suspects;
   readonly survey: Survey;
   readonly parts: FollowedFileParts;
+  /** True when files were renamed while they were looked for: the next look must come before the next line is read. */
+  isUnsettled: boolean;
   /** True when a pattern matches the path, whether a file is there or not. */
   matches(path: string): boolean;
 }
@@ -52,6 +54,7 @@ export function followingOf(
     streams: new Map(),
     births,
     suspects: new Suspects(births),
+    isUnsettled: false,
     survey: new Survey({ input, globs, exclusion, births, emit }),
     matches: (path) => globs.some((glob) => glob.matches(path)) && !exclusion.takes(path),
     parts: {

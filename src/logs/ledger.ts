@@ -16,7 +16,7 @@ const mostTombstones = 1_000;
 const anchorAgeMs = 10_000;
 
 export interface Anchor {
-  readonly row: Row;
+  readonly birth: Pick<Stamp, "dev" | "birthNs">;
   readonly writtenMs: number;
 }
 
@@ -29,6 +29,8 @@ export interface Row {
   dev: bigint;
   ino: bigint;
   birthNs: bigint;
+  /** Birth of the file it was first seen in: a copy is born later than what it holds. */
+  readonly firstBirthNs: bigint;
   /** As it was at the last look. */
   size: number;
   mtimeMs: number;
@@ -50,6 +52,7 @@ interface SavedRow {
   dev: string;
   ino: string;
   birth: string;
+  firstBirth?: string;
   size: number;
   mtime: number;
   head: Print;
@@ -89,6 +92,7 @@ export class Ledger implements CheckpointSection {
       dev,
       ino,
       birthNs,
+      firstBirthNs: birthNs,
       size,
       mtimeMs,
       head,
@@ -149,7 +153,7 @@ export class Ledger implements CheckpointSection {
     const rows = [...this.rows.values()].filter((row) => row.origin === origin).sort((a, b) => a.mtimeMs - b.mtimeMs);
     const writtenMs = (rows.at(-1)?.mtimeMs ?? 0) - anchorAgeMs;
     const row = rows.findLast(({ mtimeMs }) => mtimeMs <= writtenMs) ?? rows[0];
-    return row === undefined ? undefined : { row, writtenMs };
+    return row === undefined ? undefined : { birth: { dev: row.dev, birthNs: row.firstBirthNs }, writtenMs };
   }
 
   save(): SavedRow[] {
@@ -183,6 +187,7 @@ function savedRow(row: Row): SavedRow {
     dev: String(row.dev),
     ino: String(row.ino),
     birth: String(row.birthNs),
+    ...(row.firstBirthNs === row.birthNs ? {} : { firstBirth: String(row.firstBirthNs) }),
     size: row.size,
     mtime: row.mtimeMs,
     head: row.head,
@@ -201,6 +206,7 @@ function revive(saved: SavedRow): Row {
     dev: BigInt(saved.dev),
     ino: BigInt(saved.ino),
     birthNs: BigInt(saved.birth),
+    firstBirthNs: BigInt(saved.firstBirth ?? saved.birth),
     size: saved.size,
     mtimeMs: saved.mtime,
     head: saved.head,

@@ -11,10 +11,13 @@ import { lastLineEnd } from "./encoding.ts";
 import { FollowedFile, type Reader } from "./followed-file.ts";
 import type { Following } from "./following.ts";
 import { setHead } from "./head.ts";
-import { headBytes, keyOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
+import { headBytes, keyOf, readAt, readTail, type Stamp, sameBeginning, stampOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
-import { byAge, findCopy, findShorterCopy, listFiles, openToRead, type Spot } from "./siblings.ts";
+import { byAge, findCopy, findShorterCopy, isSameListing, listFiles, openToRead, type Spot } from "./siblings.ts";
 import { Stream } from "./stream.ts";
+
+/** How often a folder is looked at while files in it are renamed. */
+const mostLooks = 16;
 
 /** An open file that nobody follows yet. */
 interface Opened {
@@ -71,8 +74,8 @@ export function followReplaced(following: Following, file: FollowedFile): void {
   if (keyOf(row) === file.key) leaveContent(following, row, fd);
   else followMoved(following, row);
   const now = spotNow(following, file.row, stampOf(fstatSync(fd, { bigint: true })));
-  followMissed(following, row.origin, now);
   followOpened(following, { fd, ...now, origin: row.origin, head }, false);
+  followMissed(following, row.origin, now);
 }
 
 /** Another entry found the content in another file first. */
@@ -89,7 +92,9 @@ function followOpened(following: Following, opened: Opened, atEnd: boolean): voi
   if (folder !== undefined) births.learn(folder);
   const known = ledger.find(stamp) ?? ledger.findMoved(stamp);
   const isSame = known !== undefined && holdsContent(known, fd, stamp, births);
-  if (known !== undefined && !isSame) leaveKnown(following, known, opened);
+  const isLeft = known !== undefined && !isSame;
+  // What is unread of it comes before what is in the file now, so its place is taken first.
+  if (isLeft) leaveKnown(following, known, fd);
   const row = isSame ? resume(following, known, opened) : ledger.add(newId(following), origin, path, stamp);
   if (!isSame) setHead(row, opened.head);
   if (!isSame) row.isGuessed = path !== origin && following.matches(path);
@@ -99,47 +104,58 @@ function followOpened(following: Following, opened: Opened, atEnd: boolean): voi
   const stream = streams.get(row.origin) ?? new Stream(row.origin);
   streams.set(row.origin, stream);
   stream.add(file);
+  if (isLeft) followMissed(following, origin, { path, stamp });
 }
 
 /** The file that was found under a row's inode holds something else: nobody looked while that happened. */
-function leaveKnown(following: Following, row: Row, { fd, stamp, path, origin }: Opened): void {
-  if (row.endedAt !== undefined) {
-    following.ledger.supersede(row);
-    return;
-  }
-  leaveContent(following, row, fd);
-  followMissed(following, origin, { path, stamp });
+function leaveKnown(following: Following, row: Row, fd: number): void {
+  if (row.endedAt === undefined) leaveContent(following, row, fd);
+  else following.ledger.supersede(row);
 }
 
 /** Goes on with the content of `row` in a copy of the file, where there is one; counts what is lost where not. */
 function leaveContent(following: Following, row: Row, fd: number): void {
   const own = keyOf(fstatSync(fd, { bigint: true }));
-  const listed = listFiles(dirname(row.path), following.births);
-  const others = listed.filter(({ stamp }) => keyOf(stamp) !== own);
-  const candidates = others.filter((spot) => following.files.has(keyOf(spot.stamp)) || !isKnown(spot, following));
+  const folder = dirname(row.path);
+  for (let looks = 1; looks <= mostLooks; looks++) {
+    const listed = listFiles(folder, following.births);
+    const others = listed.filter(({ stamp }) => keyOf(stamp) !== own);
+    if (goOnInCopy(following, row, others) || leaveShorterCopy(following, row, others)) return;
+    // One that was renamed before it could be opened is found under its new name.
+    if (isSameListing(listed, listFiles(folder, following.births))) break;
+  }
+  giveUp(following, row);
+}
+
+/** False when none of these files is a copy that has all we read. */
+function goOnInCopy(following: Following, row: Row, others: readonly Spot[]): boolean {
+  const { ledger, files, streams } = following;
+  const candidates = others.filter((spot) => files.has(keyOf(spot.stamp)) || !isKnown(spot, following));
   const copy = findCopy(row, candidates);
-  if (copy === undefined) leaveShorterCopy(following, row, others);
-  else if (following.files.has(keyOf(copy.spot.stamp))) {
+  if (copy === undefined) return false;
+  if (files.has(keyOf(copy.spot.stamp))) {
     closeSync(copy.fd);
-    following.ledger.supersede(row);
-  } else goOnInCopy(following, row, copy.fd, copy.spot.path);
-}
-
-function goOnInCopy(following: Following, row: Row, fd: number, path: string): void {
-  following.ledger.move(row, path, stampOf(fstatSync(fd, { bigint: true })));
-  refresh(row, fd);
-  const file = makeFile(following, row, fd);
-  if (file === undefined) return;
+    ledger.supersede(row);
+    return true;
+  }
+  ledger.move(row, copy.spot.path, stampOf(fstatSync(copy.fd, { bigint: true })));
+  refresh(row, copy.fd);
+  // What was written between copy and truncation, and seen at the beginning, is not in the copy.
+  if (row.headBytes !== undefined) setHead(row, row.headBytes.slice(0, row.size));
+  const file = makeFile(following, row, copy.fd);
+  if (file === undefined) return true;
   file.status = "rotated";
-  following.streams.get(row.origin)?.add(file);
+  streams.get(row.origin)?.add(file);
+  return true;
 }
 
-/** What is left of the content was read, or is nowhere. */
-function leaveShorterCopy(following: Following, row: Row, others: readonly Spot[]): void {
+/** False when no copy is there that ends before what was read. What is left of the content was read, or is nowhere. */
+function leaveShorterCopy(following: Following, row: Row, others: readonly Spot[]): boolean {
   const unknown = others.filter((spot) => !isKnown(spot, following));
   const shorter = findShorterCopy(row, unknown, following.births);
+  if (shorter === undefined || !followArrival(following, { ...shorter, origin: row.origin }, true)) return false;
   giveUp(following, row);
-  if (shorter !== undefined) followArrival(following, { ...shorter, origin: row.origin }, true);
+  return true;
 }
 
 function giveUp({ ledger, parts, context }: Following, row: Row): void {
@@ -155,12 +171,32 @@ function giveUp({ ledger, parts, context }: Following, row: Row): void {
  * as it is now.
  */
 export function followMissed(following: Following, origin: string, before?: Spot, listings?: Listings): void {
-  for (const arrival of missedAt(origin, following, listings)) {
+  if (followAllMissed(following, origin, before, listings)) return;
+  for (let looks = 1; looks < mostLooks; looks++) if (followAllMissed(following, origin, before)) return;
+  following.isUnsettled = true;
+}
+
+/**
+ * False when files were renamed meanwhile. What is beside a file is older than its content only if that is still in
+ * place, and the same, after the folder was listed.
+ */
+function followAllMissed(following: Following, origin: string, before?: Spot, listings?: Listings): boolean {
+  const arrivals = missedAt(origin, following, listings);
+  if (arrivals.length > 0 && following.streams.get(origin)?.hasMoved() === true) return false;
+  for (const arrival of arrivals) {
     const isItself = before !== undefined && keyOf(before.stamp) === keyOf(arrival.stamp);
     if (isItself || (before !== undefined && byAge(arrival, before) > 0)) continue;
+    if (isCopyOfFollowed(following, arrival)) continue;
+    if (!followArrival(following, arrival)) return false;
     following.parts.counters.rotated("missed");
-    if (!followArrival(following, arrival)) return;
   }
+  return true;
+}
+
+/** True when the file is, or may be, a copy of one that is followed: made by a rotation that has yet to truncate it. */
+export function isCopyOfFollowed({ suspects, files }: Following, spot: Spot): boolean {
+  const original = suspects.originalOf(spot, files.values());
+  return original !== undefined && suspects.holds(spot, original);
 }
 
 /** Where a followed file is now; where it was when it cannot be found. */
@@ -173,7 +209,7 @@ export function spotNow(following: Following, row: Row, stamp: Stamp, listings =
   return { path: path ?? row.path, stamp };
 }
 
-function resume({ ledger, parts }: Following, row: Row, { fd, stamp, path }: Opened): Row {
+function resume({ ledger, parts }: Following, row: Row, { fd, stamp, path, head }: Opened): Row {
   const isRestart = row.headBytes === undefined;
   if (keyOf(stamp) !== keyOf(row)) ledger.move(row, path, stamp);
   if (isRestart) {
@@ -181,6 +217,10 @@ function resume({ ledger, parts }: Following, row: Row, { fd, stamp, path }: Ope
     parts.counters.repeats(Math.max(0, row.size - Math.min(row.size, ...behind)));
   }
   refresh(row, fd);
+  // Known further than it was read: so a truncation is noticed even before the next line is.
+  if (row.headBytes !== undefined && head.length > row.headBytes.length && sameBeginning(row.headBytes, head)) {
+    setHead(row, head);
+  }
   row.path = path;
   row.endedAt = undefined;
   row.size = stamp.size;

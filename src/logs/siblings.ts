@@ -5,7 +5,7 @@
  * by its inode. One that came and went between two looks is known only by its name and its times; a copy that was
  * made before a truncation only by its content.
  */
-import { type BigIntStats, closeSync, constants, openSync, readdirSync, statSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import {
   type Births,
@@ -60,6 +60,16 @@ export function openToRead(path: string): number {
   return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
 }
 
+/** The same for a file that was found; undefined when another one is at its path by now. Throws when it has none. */
+export function openSpot({ path, stamp }: Spot): number | undefined {
+  const fd = openToRead(path);
+  try {
+    if (keyOf(fstatSync(fd, { bigint: true })) === keyOf(stamp)) return fd;
+  } catch {}
+  closeSync(fd);
+  return undefined;
+}
+
 /** How often a folder is listed until it is the same twice. */
 const mostListings = 16;
 
@@ -77,7 +87,7 @@ export function listFiles(folder: string, births: Births): Spot[] {
   return before;
 }
 
-function isSameListing(one: readonly Spot[], other: readonly Spot[]): boolean {
+export function isSameListing(one: readonly Spot[], other: readonly Spot[]): boolean {
   if (one.length !== other.length) return false;
   const paths = new Map(one.map(({ path, stamp }) => [path, keyOf(stamp)]));
   return other.every(({ path, stamp }) => paths.get(path) === keyOf(stamp));
@@ -110,41 +120,51 @@ function statIfAny(path: string): BigIntStats | undefined {
 /** Content that can be recognised: how it begins, and what is before the furthest position. */
 interface Recognisable {
   readonly head: Print;
+  readonly headBytes: Uint8Array | undefined;
   readonly position: number;
   readonly tail: Print;
 }
 
 /** Undefined when nothing at all is known of it. */
 function recognisable(row: Row): Recognisable | undefined {
-  let furthest: Recognisable = { head: row.head, position: 0, tail: { length: 0, hash: "" } };
+  const { head, headBytes } = row;
+  let furthest: Recognisable = { head, headBytes, position: 0, tail: { length: 0, hash: "" } };
   for (const cursor of row.cursors.values()) {
     if (cursor.read <= furthest.position) continue;
     const tail = cursor.tail === undefined ? cursor.acknowledgedTail : printOf(cursor.tail);
-    furthest = { head: row.head, position: cursor.read, tail };
+    furthest = { head, headBytes, position: cursor.read, tail };
   }
-  return row.head.length === 0 ? undefined : furthest;
+  return head.length === 0 ? undefined : furthest;
 }
 
 /** The newest of `spots` that begins with all we read of this content, opened. The caller closes it. */
 export function findCopy(row: Row, spots: readonly Spot[]): { fd: number; spot: Spot } | undefined {
   const content = recognisable(row);
   if (content === undefined) return undefined;
-  const large = spots.filter(({ stamp }) => stamp.size >= Math.max(content.position, content.head.length));
+  const large = spots.filter(({ stamp }) => stamp.size > 0 && stamp.size >= content.position);
   for (const spot of large.sort((a, b) => b.stamp.mtimeMs - a.stamp.mtimeMs)) {
-    const fd = openIfSame(spot.path, content);
+    const fd = openIfSame(spot, content);
     if (fd !== undefined) return { fd, spot };
   }
   return undefined;
 }
 
-function openIfSame(path: string, { head, position, tail }: Recognisable): number | undefined {
+function openIfSame(spot: Spot, content: Recognisable): number | undefined {
+  const { position, tail } = content;
   let fd: number | undefined;
   try {
-    fd = openToRead(path);
-    if (hasPrint(fd, 0, head) && hasPrint(fd, position - tail.length, tail)) return fd;
+    fd = openSpot(spot);
+    if (fd === undefined) return undefined;
+    if (beginsAs(content, fd, spot.stamp.size) && hasPrint(fd, position - tail.length, tail)) return fd;
   } catch {}
   if (fd !== undefined) closeSync(fd);
   return undefined;
+}
+
+/** True when a file of this size begins like the content; a shorter one is compared as far as it goes. */
+function beginsAs({ head, headBytes }: Pick<Row, "head" | "headBytes">, fd: number, size: number): boolean {
+  if (size >= head.length) return hasPrint(fd, 0, head);
+  return headBytes !== undefined && sameBeginning(headBytes, readAt(fd, 0, size));
 }
 
 /**
@@ -154,22 +174,21 @@ function openIfSame(path: string, { head, position, tail }: Recognisable): numbe
 export function findShorterCopy(row: Row, spots: readonly Spot[], births: Births): Spot | undefined {
   const position = recognisable(row)?.position ?? 0;
   const named = spots.filter(
-    ({ path, stamp }) =>
-      stamp.size > 0 &&
-      stamp.size < position &&
-      isExtendedName(basename(path), basename(row.origin)) &&
-      !births.before(stamp, row) &&
-      beginsLike(row, path, stamp.size),
+    (spot) =>
+      spot.stamp.size > 0 &&
+      spot.stamp.size < position &&
+      isExtendedName(basename(spot.path), basename(row.origin)) &&
+      !births.before(spot.stamp, row) &&
+      beginsLike(row, spot),
   );
   return named.sort(byAge).at(-1);
 }
 
-function beginsLike(row: Row, path: string, size: number): boolean {
+function beginsLike(row: Row, spot: Spot): boolean {
   let fd: number | undefined;
   try {
-    fd = openToRead(path);
-    if (size >= row.head.length) return hasPrint(fd, 0, row.head);
-    return row.headBytes !== undefined && sameBeginning(row.headBytes, readAt(fd, 0, size));
+    fd = openSpot(spot);
+    return fd !== undefined && beginsAs(row, fd, spot.stamp.size);
   } catch {
     return false;
   } finally {
@@ -178,8 +197,9 @@ function beginsLike(row: Row, path: string, size: number): boolean {
 }
 
 /** Those of `spots` that came after a known content: written last no earlier, and not born before it. */
-export function cameAfter({ row, writtenMs }: Anchor, spots: readonly Spot[], births: Births): Spot[] {
-  const later = spots.filter(({ stamp }) => stamp.size > 0 && stamp.mtimeMs >= writtenMs && !births.before(stamp, row));
+export function cameAfter({ birth, writtenMs }: Anchor, spots: readonly Spot[], births: Births): Spot[] {
+  const isLater = ({ stamp }: Spot) => stamp.mtimeMs >= writtenMs && !births.before(stamp, birth);
+  const later = spots.filter((spot) => spot.stamp.size > 0 && isLater(spot));
   return later.sort(byAge);
 }
 

@@ -5,6 +5,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { FollowedFile } from "./followed-file.ts";
+import { keyOf } from "./identity.ts";
 import { byAge, type Spot } from "./siblings.ts";
 
 /** A folder that changed this shortly before it was listed may have changed again without a new time. */
@@ -17,6 +18,8 @@ export class Stream {
   /** The file that was at the path when it was last looked at. */
   private keyAtPath = "";
   private folderChangedMs = Number.NaN;
+  /** True when a look could not be brought to its end: where its files are has to be found out again. */
+  isOwed = false;
 
   constructor(path: string) {
     this.path = path;
@@ -24,7 +27,7 @@ export class Stream {
 
   /** True when another file than before is at the path, or none: files may have come and gone meanwhile. */
   isLeft(keyAtPath: string | undefined): boolean {
-    return keyAtPath !== this.keyAtPath;
+    return this.isOwed || keyAtPath !== this.keyAtPath;
   }
 
   /** Takes in a file at the place its age gives it. */
@@ -32,8 +35,17 @@ export class Stream {
     if (file.status === "live") this.keyAtPath = file.key;
     const others = this.files.filter((other) => other.open && other !== file);
     const place = others.findIndex((other) => isOlder(file, other));
-    this.files = others.toSpliced(place < 0 ? others.length : place, 0, file);
-    for (const [at, one] of this.files.entries()) one.previous = this.files[at - 1];
+    this.line(others.toSpliced(place < 0 ? others.length : place, 0, file));
+  }
+
+  /** Puts the files in order anew, by what is known of them now. */
+  sort(): void {
+    this.line(this.files.filter((file) => file.open).sort((a, b) => (isOlder(a, b) ? -1 : 1)));
+  }
+
+  private line(files: FollowedFile[]): void {
+    this.files = files;
+    for (const [at, one] of files.entries()) one.previous = files[at - 1];
   }
 
   /** The file that came after this one. */
@@ -45,6 +57,17 @@ export class Stream {
   /** What was found has changed while it was looked at: the next look must not rely on it. */
   lookAgain(): void {
     this.folderChangedMs = Number.NaN;
+    this.isOwed = true;
+  }
+
+  /** The look was brought to its end. */
+  settle(): void {
+    this.isOwed = false;
+  }
+
+  /** True when a file is no longer where we know it, or the live one not with the content we know. */
+  hasMoved(): boolean {
+    return this.files.some((file) => file.open && file.status !== "deleted" && isElsewhere(file));
   }
 
   /** True when the folder may hold files that were not there at the last call. */
@@ -54,6 +77,11 @@ export class Stream {
     this.folderChangedMs = wallMs - changedMs > clockTickMs ? changedMs : Number.NaN;
     return !Number.isNaN(changedMs);
   }
+}
+
+function isElsewhere(file: FollowedFile): boolean {
+  const stats = statSync(file.path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined || keyOf(stats) !== file.key || (file.status === "live" && file.isReplacedNow());
 }
 
 function isOlder(one: FollowedFile, other: FollowedFile): boolean {

@@ -12,7 +12,7 @@ import { closeSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { FollowedFile } from "./followed-file.ts";
 import { type Births, headBytes, keyOf, readAt, readTail, sameBeginning } from "./identity.ts";
-import { isExtendedName, openToRead, type Spot } from "./siblings.ts";
+import { isExtendedName, openSpot, type Spot } from "./siblings.ts";
 
 export class Suspects {
   private readonly births: Births;
@@ -25,12 +25,13 @@ export class Suspects {
 
   /** True when this new file should not be read yet, because it is so far a copy of `original`. */
   holds(spot: Spot, original: FollowedFile): boolean {
-    if (!this.isCopy(spot, original)) {
-      this.copies.delete(keyOf(spot.stamp));
-      return false;
+    if (this.isCopy(spot, original)) {
+      this.copies.set(keyOf(spot.stamp), spot.stamp.size);
+      return true;
     }
-    this.copies.set(keyOf(spot.stamp), spot.stamp.size);
-    return true;
+    this.copies.delete(keyOf(spot.stamp));
+    // Truncated while it was compared: whose content the other one is will be asked as soon as that is noticed.
+    return original.isReplacedNow();
   }
 
   /** True when the file is held back, and as it was then. */
@@ -72,7 +73,8 @@ const mostPieces = 16;
 function hasSameBytes(spot: Spot, original: number): boolean {
   let copy: number | undefined;
   try {
-    copy = openToRead(spot.path);
+    copy = openSpot(spot);
+    if (copy === undefined) return false;
     const { size } = spot.stamp;
     if (!sameBeginning(readAt(original, 0, headBytes), readAt(copy, 0, Math.min(size, headBytes)))) return false;
     if (Buffer.compare(readTail(original, size), readTail(copy, size)) !== 0) return false;
