@@ -148,7 +148,7 @@ export class Follower implements LogInput {
       else if (file.begins()) this.followBefore(file);
     }
     const isFollowed = this.follow(this.arrivals(seen, listings));
-    if (isFollowed && this.isFirst) this.followMissedAnywhere();
+    if (isFollowed) this.followMissedBeside(before);
     const isComplete = isFollowed && this.settle(before) && !this.following.isUnsettled;
     if (isComplete) for (const stream of this.following.streams.values()) stream.settle();
     else this.lookAgain();
@@ -239,10 +239,13 @@ export class Follower implements LogInput {
     return true;
   }
 
-  /** Once more after the first look: a file may have been truncated between its folder's listing and its opening. */
-  private followMissedAnywhere(): void {
+  /** Once more for new files: one may have been truncated between its folder's listing and its opening. */
+  private followMissedBeside(before: ReadonlySet<FollowedFile>): void {
+    const { files, streams } = this.following;
+    const opened = [...files.values()].filter((file) => file.status === "live" && !before.has(file));
+    const origins = this.isFirst ? [...streams.keys()] : opened.map(({ row }) => row.origin);
     const listings = new Listings(this.following);
-    for (const origin of this.following.streams.keys()) followMissed(this.following, origin, undefined, listings);
+    for (const origin of origins) followMissed(this.following, origin, undefined, listings);
   }
 
   /** Paths that were a name for a day, as with a date in it, must not be remembered for ever. */
