@@ -1,0 +1,185 @@
+/**
+ * One run of the correctness suite: a writer that rotates its files by every method, sidecars that are killed at
+ * random moments, a destination that fails by schedule; and the verdict over all of it.
+ */
+import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { seeded } from "../kit/random.ts";
+import { Pod, type SidecarProcess } from "../kit/sidecar-process.ts";
+import { until } from "../kit/until.ts";
+import type { JournalEntry } from "./journal.ts";
+import { Sink } from "./sink.ts";
+import { type Delivered, judge, type Life, type Verdict } from "./verdict.ts";
+
+export interface OrdealOptions {
+  readonly seed: number;
+  /** How long the writer writes. */
+  readonly seconds: number;
+  /** Of each of its nine streams. */
+  readonly linesPerSecond: number;
+  /** Milliseconds from one kill to the next. */
+  readonly killEveryMs: readonly [least: number, most: number];
+  /** Share of requests that the destination does not simply take. */
+  readonly failing: number;
+  /** Called once a second with the sidecar that runs. */
+  readonly watch?: (sidecar: SidecarProcess, sink: Sink) => void;
+}
+
+export interface Outcome {
+  readonly http: Verdict;
+  readonly stdout: Verdict;
+  readonly lines: number;
+  readonly rotations: number;
+  readonly kills: number;
+  readonly requests: string;
+  /** What was wrong with requests, or with how the last sidecar ended. */
+  readonly faults: readonly string[];
+}
+
+/** How long the last collector may take for what is left. */
+const settleMs = 60_000;
+const writer = join(import.meta.dirname, "writer.ts");
+
+export async function ordeal(options: OrdealOptions): Promise<Outcome> {
+  const run = new Ordeal(options);
+  try {
+    return await run.result();
+  } finally {
+    await run.remove();
+  }
+}
+
+class Ordeal {
+  private readonly options: OrdealOptions;
+  private readonly pod = new Pod();
+  private readonly logs = join(this.pod.folder, "logs");
+  private readonly sink: Sink;
+  private readonly lives: Life[] = [];
+  private readonly faults: string[] = [];
+  private sidecar!: SidecarProcess;
+  private isWatching = true;
+
+  constructor(options: OrdealOptions) {
+    this.options = options;
+    this.sink = new Sink(options.seed, options.failing);
+  }
+
+  async result(): Promise<Outcome> {
+    await this.begin();
+    const { seed, seconds, linesPerSecond } = this.options;
+    const words = [this.logs, seed, seconds, linesPerSecond].map(String);
+    const writing = Bun.spawn([process.execPath, writer, ...words], { stdin: "ignore", stdout: "pipe" });
+    const watching = this.watch();
+    await this.killUntil(writing.exited.then(() => this.sidecar.pid));
+    const journal = (await writing.stdout.text())
+      .trim()
+      .split("\n")
+      .map((line): JournalEntry => JSON.parse(line));
+    await this.end(journal);
+    this.isWatching = false;
+    await watching;
+    return this.outcome(journal);
+  }
+
+  async remove(): Promise<void> {
+    this.isWatching = false;
+    this.sink.stop();
+    await this.pod.remove();
+  }
+
+  private async begin(): Promise<void> {
+    const places = ["exact/*.log", "all/*.log*", "link/current"].map((place) => join(this.logs, place));
+    this.pod.write(
+      [
+        "logs:",
+        `  - files: [${places.map((place) => JSON.stringify(place)).join(", ")}]`,
+        "    to:",
+        "      - stdout",
+        `      - { name: sink, http: { url: "${this.sink.url}", timeouts: { request: 1s } } }`,
+      ].join("\n"),
+    );
+    await this.start();
+  }
+
+  private async start(): Promise<void> {
+    this.sink.life = this.lives.length;
+    const stdout = openSync(join(this.pod.folder, `${this.lives.length}.out`), "w");
+    this.lives.push({ readyAt: Number.POSITIVE_INFINITY, killedAt: Number.POSITIVE_INFINITY, checkpointAt: 0 });
+    this.sidecar = this.pod.spawn(undefined, { stdout });
+    closeSync(stdout);
+    const { sidecar } = this;
+    await until(() => sidecar.count("ready") > 0 || sidecar.hasEnded, { what: "ready" });
+    if (sidecar.hasEnded) throw new Error(`the sidecar ended: ${sidecar.errorText}`);
+    this.lives.at(-1)!.readyAt = Date.now();
+  }
+
+  /** Kills and starts again until `ended`; now and then before it is ready. */
+  private async killUntil(ended: Promise<unknown>): Promise<void> {
+    const random = seeded(this.options.seed + 1);
+    const [least, most] = this.options.killEveryMs;
+    let isOver = false;
+    const over = ended.then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await Promise.race([Bun.sleep(least + random.next() * (most - least)), over]);
+      if (isOver) return;
+      await this.kill();
+      await Bun.sleep(random.pick([0, 0, 100, 1_200]));
+      await this.start();
+    }
+  }
+
+  private async kill(): Promise<void> {
+    await this.sidecar.kill();
+    const checkpoint = join(this.pod.folder, "state/logs/checkpoint.json");
+    const checkpointAt = existsSync(checkpoint) ? statSync(checkpoint).mtimeMs : 0;
+    Object.assign(this.lives.at(-1)!, { killedAt: Date.now(), checkpointAt });
+  }
+
+  /** Lets the last collector deliver what is left, then ends it. */
+  private async end(journal: readonly JournalEntry[]): Promise<void> {
+    const isComplete = () => judge(journal, this.lives, this.fromHttp()).missing === 0;
+    const deadline = Date.now() + settleMs;
+    while (Date.now() < deadline && !isComplete()) await Bun.sleep(250);
+    this.sidecar.signal("SIGTERM");
+    const code = await this.sidecar.exited;
+    if (code !== 0) this.faults.push(`the last sidecar ended with ${code}: ${this.sidecar.errorText}`);
+  }
+
+  private async watch(): Promise<void> {
+    while (this.isWatching && this.options.watch !== undefined) {
+      await Bun.sleep(1_000);
+      if (this.isWatching && !this.sidecar.hasEnded) this.options.watch(this.sidecar, this.sink);
+    }
+  }
+
+  private fromHttp(): Delivered[] {
+    return this.sink.accepted.map(({ life, at, body }) => ({ life, at, bytes: body }));
+  }
+
+  private fromStdout(): Delivered[] {
+    return this.lives.map((_, life) => {
+      const text = readFileSync(join(this.pod.folder, `${life}.out`));
+      // A kill may have cut the last line.
+      return { life, bytes: text.subarray(0, text.lastIndexOf(10) + 1) };
+    });
+  }
+
+  private outcome(journal: readonly JournalEntry[]): Outcome {
+    const written = journal.filter((entry) => entry.kind === "written");
+    return {
+      http: judge(journal, this.lives, this.fromHttp()),
+      stdout: judge(
+        journal,
+        this.lives,
+        this.fromStdout().filter(({ bytes }) => bytes.length > 0),
+      ),
+      lines: written.reduce((sum, { lines }) => sum + lines, 0),
+      rotations: written.reduce((sum, { rotations }) => sum + rotations, 0),
+      kills: this.lives.length - 1,
+      requests: [...this.sink.counts].map(([outcome, count]) => `${count} ${outcome}`).join(", "),
+      faults: [...this.faults, ...this.sink.faults],
+    };
+  }
+}

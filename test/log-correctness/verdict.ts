@@ -1,0 +1,164 @@
+/** Compares what came out of all collectors, one after the other, with what the writer says it wrote. */
+import type { JournalEntry, Passing, Written } from "./journal.ts";
+import { readLine } from "./lines.ts";
+
+/** One collector, from its start to its kill or end. Unix milliseconds. */
+export interface Life {
+  readyAt: number;
+  /** When it was killed; Infinity for the one that ended in good order. */
+  killedAt: number;
+  /** When the checkpoint was written last before that. */
+  checkpointAt: number;
+}
+
+/** Whole lines in the order in which an output took them. `at` is missing where it is not known. */
+export interface Delivered {
+  readonly life: number;
+  readonly at?: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface Verdict {
+  /** Lines that are nowhere and should not be; at most a few are named. */
+  readonly missing: number;
+  /** Lines that are nowhere because what held them was gone when a collector next looked. */
+  readonly excused: number;
+  readonly altered: number;
+  readonly disordered: number;
+  readonly duplicates: number;
+  /** Of one collector, in bytes, and how many it might have been; undefined where times are not known. */
+  readonly worst: { readonly repeatedBytes: number; readonly allowedBytes: number } | undefined;
+  /** Longest time from an acknowledgement that no checkpoint held to the kill, in milliseconds. */
+  readonly unkeptMs: number;
+  readonly examples: readonly string[];
+}
+
+/** A look a second, and a little for a busy machine. */
+const lookMs = 1_500;
+const seenMs = 2_500;
+/** How long a line may wait in a collector for an output that fails, so that a kill loses it with its file. */
+const waitMs = 30_000;
+/** Answers that were on their way when the checkpoint was written. */
+const underWayMs = 1_000;
+const mostExamples = 8;
+
+export function judge(
+  journal: readonly JournalEntry[],
+  lives: readonly Life[],
+  delivered: readonly Delivered[],
+): Verdict {
+  const reading = new Reading(lives);
+  for (const one of delivered) reading.take(one);
+  for (const written of journal.filter((entry) => entry.kind === "written")) {
+    const passings = journal.filter(
+      (entry) => entry.kind === "passing" && entry.stream === written.stream,
+    ) as Passing[];
+    reading.findMissing(
+      written,
+      passings.filter((passing) => isGone(passing, lives)),
+    );
+  }
+  return reading.verdict();
+}
+
+class Reading {
+  private missing = 0;
+  private excused = 0;
+  private altered = 0;
+  private disordered = 0;
+  private duplicates = 0;
+  private readonly examples: string[] = [];
+  private readonly seen = new Map<string, Set<number>>();
+  private readonly lives: readonly Life[];
+  private readonly perLife: { last: Map<string, number>; repeatedBytes: number }[];
+  private readonly times: { at: number; bytes: number }[] = [];
+
+  constructor(lives: readonly Life[]) {
+    this.lives = lives;
+    this.perLife = lives.map(() => ({ last: new Map(), repeatedBytes: 0 }));
+  }
+
+  take({ life, at, bytes }: Delivered): void {
+    if (at !== undefined) this.times.push({ at, bytes: bytes.length });
+    const lines = Buffer.from(bytes).toString("latin1").split("\n");
+    if (lines.pop() !== "") this.wrong("altered", `a batch of collector ${life} does not end with a line`);
+    for (const text of lines) this.takeLine(text, life);
+  }
+
+  private takeLine(text: string, life: number): void {
+    const line = readLine(text);
+    if (line === undefined) {
+      this.wrong("altered", `collector ${life}: ${text.slice(0, 60)}`);
+      return;
+    }
+    const { stream, number } = line;
+    const own = this.perLife[life]!;
+    const last = own.last.get(stream) ?? -1;
+    if (number <= last) this.wrong("disordered", `collector ${life}: ${stream} ${number} after ${last}`);
+    own.last.set(stream, number);
+    const seen = this.seen.get(stream) ?? new Set();
+    this.seen.set(stream, seen);
+    if (seen.has(number)) {
+      this.duplicates++;
+      own.repeatedBytes += text.length + 1;
+    }
+    seen.add(number);
+  }
+
+  findMissing({ stream, lines }: Written, gone: readonly Passing[]): void {
+    const seen = this.seen.get(stream) ?? new Set();
+    for (let number = 0; number < lines; number++) {
+      if (seen.has(number)) continue;
+      if (gone.some(({ first, next }) => number >= first && number < next)) this.excused++;
+      else this.wrong("missing", `${stream} ${number} of ${lines}`);
+    }
+  }
+
+  verdict(): Verdict {
+    const { missing, excused, altered, disordered, duplicates, examples } = this;
+    return {
+      missing,
+      excused,
+      altered,
+      disordered,
+      duplicates,
+      worst: this.worst(),
+      unkeptMs: this.unkeptMs(),
+      examples,
+    };
+  }
+
+  /** The collector that came nearest to repeating more than it may, or went beyond. */
+  private worst(): Verdict["worst"] {
+    if (this.times.length === 0) return undefined;
+    const all = this.perLife.slice(1).map(({ repeatedBytes }, i) => {
+      const { killedAt, checkpointAt } = this.lives[i]!;
+      const since = this.times.filter(({ at }) => at > checkpointAt - underWayMs && at <= killedAt + underWayMs);
+      return { repeatedBytes, allowedBytes: since.reduce((sum, { bytes }) => sum + bytes, 0) };
+    });
+    const excess = (one: { repeatedBytes: number; allowedBytes: number }) => one.repeatedBytes - one.allowedBytes;
+    return all.sort((a, b) => excess(b) - excess(a))[0] ?? { repeatedBytes: 0, allowedBytes: 0 };
+  }
+
+  private unkeptMs(): number {
+    const ages = this.lives.map(({ killedAt, checkpointAt }) => {
+      const first = this.times.find(({ at }) => at > checkpointAt && at <= killedAt);
+      return first === undefined || killedAt === Number.POSITIVE_INFINITY ? 0 : killedAt - first.at;
+    });
+    return Math.max(0, ...ages);
+  }
+
+  private wrong(kind: "missing" | "altered" | "disordered", example: string): void {
+    this[kind]++;
+    if (this.examples.length < mostExamples) this.examples.push(`${kind}: ${example}`);
+  }
+}
+
+/** True when what the stream held then was in no file any more when a collector next looked. */
+function isGone({ from, to, destroyed }: Passing, lives: readonly Life[]): boolean {
+  if (!destroyed) return !lives.some((life) => Math.min(life.killedAt, to) - Math.max(life.readyAt, from) >= seenMs);
+  return lives.some(({ killedAt }, i) => {
+    const nextLookAt = (lives[i + 1]?.readyAt ?? Number.POSITIVE_INFINITY) + lookMs;
+    return killedAt >= from && killedAt <= to + waitMs && nextLookAt >= to;
+  });
+}
