@@ -100,6 +100,8 @@ function followOpened(following: Following, opened: Opened, atEnd: boolean): voi
   if (!isSame) row.isGuessed = path !== origin && following.matches(path);
   const file = makeFile(following, row, fd);
   if (file === undefined) return;
+  // After a kill, what was rotated away from a path is looked for only where the path is known.
+  if (!isSame) following.context.checkpoint.hasten();
   if (atEnd && !isSame) skipToEnd(file, stamp.size);
   const stream = streams.get(row.origin) ?? new Stream(row.origin);
   streams.set(row.origin, stream);

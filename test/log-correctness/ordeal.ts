@@ -2,7 +2,7 @@
  * One run of the correctness suite: a writer that rotates its files by every method, sidecars that are killed at
  * random moments, a destination that fails by schedule; and the verdict over all of it.
  */
-import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { seeded } from "../kit/random.ts";
 import { Pod, type SidecarProcess } from "../kit/sidecar-process.ts";
@@ -36,6 +36,8 @@ export interface Outcome {
   readonly faults: readonly string[];
 }
 
+/** How many logs the writer has. */
+const streams = 9;
 /** How long the last collector may take for what is left. */
 const settleMs = 60_000;
 const writer = join(import.meta.dirname, "writer.ts");
@@ -53,6 +55,7 @@ class Ordeal {
   private readonly options: OrdealOptions;
   private readonly pod = new Pod();
   private readonly logs = join(this.pod.folder, "logs");
+  private readonly checkpoint = join(this.pod.folder, "state/logs/checkpoint.json");
   private readonly sink: Sink;
   private readonly lives: Life[] = [];
   private readonly faults: string[] = [];
@@ -70,6 +73,8 @@ class Ordeal {
     const words = [this.logs, seed, seconds, linesPerSecond].map(String);
     const writing = Bun.spawn([process.execPath, writer, ...words], { stdin: "ignore", stdout: "pipe" });
     const watching = this.watch();
+    await until(() => this.knownFiles() === streams, { what: "a checkpoint that has every file" });
+    writeFileSync(join(this.logs, "rotate"), "");
     await this.killUntil(writing.exited.then(() => this.sidecar.pid));
     const journal = (await writing.stdout.text())
       .trim()
@@ -113,6 +118,11 @@ class Ordeal {
     this.lives.at(-1)!.readyAt = Date.now();
   }
 
+  private knownFiles(): number {
+    const text = existsSync(this.checkpoint) ? readFileSync(this.checkpoint, "utf8") : "";
+    return new Set(text.match(/"origin":"[^"]*"/g)).size;
+  }
+
   /** Kills and starts again until `ended`; now and then before it is ready. */
   private async killUntil(ended: Promise<unknown>): Promise<void> {
     const random = seeded(this.options.seed + 1);
@@ -132,8 +142,7 @@ class Ordeal {
 
   private async kill(): Promise<void> {
     await this.sidecar.kill();
-    const checkpoint = join(this.pod.folder, "state/logs/checkpoint.json");
-    const checkpointAt = existsSync(checkpoint) ? statSync(checkpoint).mtimeMs : 0;
+    const checkpointAt = statSync(this.checkpoint, { throwIfNoEntry: false })?.mtimeMs ?? 0;
     Object.assign(this.lives.at(-1)!, { killedAt: Date.now(), checkpointAt });
   }
 

@@ -107,11 +107,13 @@ class Reading {
 
   findMissing({ stream, lines }: Written, gone: readonly Passing[]): void {
     const seen = this.seen.get(stream) ?? new Set();
-    for (let number = 0; number < lines; number++) {
-      if (seen.has(number)) continue;
-      if (gone.some(({ first, next }) => number >= first && number < next)) this.excused++;
-      else this.wrong("missing", `${stream} ${number} of ${lines}`);
-    }
+    const isGone = (number: number) => gone.some(({ first, next }) => number >= first && number < next);
+    const absent = Array.from({ length: lines }, (_, i) => i).filter((number) => !seen.has(number));
+    const missing = absent.filter((number) => !isGone(number));
+    this.excused += absent.length - missing.length;
+    if (missing.length === 0) return;
+    this.wrong("missing", `${stream} ${missing[0]} to ${missing.at(-1)} of ${lines}`);
+    this.missing += missing.length - 1;
   }
 
   verdict(): Verdict {

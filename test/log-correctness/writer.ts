@@ -3,9 +3,9 @@
  *
  * It writes numbered lines to several files and rotates each by a method of its own, at speed: several times between
  * two looks of a collector, in the middle of a line, with late lines to the old file. The journal goes to stdout.
+ * Nothing is rotated until there is a file `FOLDER/rotate`.
  */
 import {
-  appendFileSync,
   closeSync,
   copyFileSync,
   existsSync,
@@ -61,7 +61,7 @@ abstract class Stream {
 
   turn(lines: number, now: number): void {
     this.write(lines);
-    if (now < this.nextRotationAt) return;
+    if (now < this.nextRotationAt || !mayRotate()) return;
     if (this.nextRotationAt > 0) {
       this.rotate();
       this.rotations++;
@@ -239,6 +239,13 @@ class Linked extends Passed {
   }
 }
 
+let isAllowed = false;
+/** What was rotated before a collector ever saw the log is history, and no loss. */
+function mayRotate(): boolean {
+  isAllowed ||= existsSync(join(folder, "rotate"));
+  return isAllowed;
+}
+
 const random = seeded(Number(seed));
 const streams: Stream[] = [
   new Renamed("rename", "exact/rename.log", random),
@@ -252,9 +259,10 @@ const streams: Stream[] = [
   new Linked("link", "link/current", random),
 ];
 
-const end = Date.now() + Number(seconds) * 1_000;
 const turnMs = 10;
+let end = Number.POSITIVE_INFINITY;
 for (let now = Date.now(); now < end; now = Date.now()) {
+  if (mayRotate()) end = Math.min(end, now + Number(seconds) * 1_000);
   for (const stream of streams) {
     const average = (Number(linesPerSecond) * turnMs) / 1_000;
     stream.turn(Math.floor(random.next() * 2 * average + random.next()), now);
@@ -262,4 +270,3 @@ for (let now = Date.now(); now < end; now = Date.now()) {
   await Bun.sleep(random.next() * 2 * turnMs);
 }
 for (const stream of streams) stream.end();
-appendFileSync(join(folder, "ended"), "");
