@@ -150,7 +150,7 @@ export class Follower implements LogInput {
     const isFollowed = this.follow(this.arrivals(seen, listings));
     if (isFollowed) this.followMissedBeside(before);
     const isComplete = isFollowed && this.settle(before) && !this.following.isUnsettled;
-    if (isComplete) for (const stream of this.following.streams.values()) stream.settle();
+    if (isComplete) this.allFound();
     else this.lookAgain();
     this.suspects.keepOnly(seen.byKey);
     this.retirement.keepParked((key) => seen.byKey.has(key));
@@ -258,6 +258,11 @@ export class Follower implements LogInput {
 
   private replace(file: FollowedFile, now: number): void {
     if (!this.rewrites.isHabit(file, now)) followReplaced(this.following, file);
+  }
+
+  private allFound(): void {
+    for (const stream of this.following.streams.values()) stream.settle();
+    for (const { row } of this.following.files.values()) row.isNew = false;
   }
 
   private lookAgain(): void {

@@ -39,6 +39,8 @@ export interface Row {
   headBytes: Uint8Array | undefined;
   /** True when only its name says that it was rotated, and a pattern matches it: it may as well be a log of its own. */
   isGuessed: boolean;
+  /** True until a look was brought to its end after it was found: files older than it may yet be missing. */
+  isNew: boolean;
   /** Wall time at which nothing of it was left to read, or it could not be found; undefined while it is followed. */
   endedAt: number | undefined;
   readonly cursors: Map<string, Cursor>;
@@ -58,6 +60,7 @@ interface SavedRow {
   head: Print;
   ended?: number;
   guessed?: true;
+  new?: true;
   outputs: Record<string, ReturnType<Cursor["save"]>>;
 }
 
@@ -99,6 +102,7 @@ export class Ledger implements CheckpointSection {
       headBytes: new Uint8Array(),
       endedAt: undefined,
       isGuessed: false,
+      isNew: true,
     };
     const row: Row = { id, origin, path, ...known, cursors: new Map() };
     this.put(row);
@@ -150,7 +154,9 @@ export class Ledger implements CheckpointSection {
    * Not the very last one: should a look have fallen between two renames, what it missed is older than what it found.
    */
   anchor(origin: string): Anchor | undefined {
-    const rows = [...this.rows.values()].filter((row) => row.origin === origin).sort((a, b) => a.mtimeMs - b.mtimeMs);
+    const all = [...this.rows.values()].filter((row) => row.origin === origin).sort((a, b) => a.mtimeMs - b.mtimeMs);
+    const settled = all.filter(({ isNew }) => !isNew);
+    const rows = settled.length > 0 ? settled : all;
     const writtenMs = (rows.at(-1)?.mtimeMs ?? 0) - anchorAgeMs;
     const row = rows.findLast(({ mtimeMs }) => mtimeMs <= writtenMs) ?? rows[0];
     return row === undefined ? undefined : { birth: { dev: row.dev, birthNs: row.firstBirthNs }, writtenMs };
@@ -193,6 +199,7 @@ function savedRow(row: Row): SavedRow {
     head: row.head,
     ...(row.endedAt === undefined ? {} : { ended: row.endedAt }),
     ...(row.isGuessed ? { guessed: true as const } : {}),
+    ...(row.isNew ? { new: true as const } : {}),
     outputs,
   };
 }
@@ -212,6 +219,7 @@ function revive(saved: SavedRow): Row {
     head: saved.head,
     headBytes: undefined,
     isGuessed: saved.guessed ?? false,
+    isNew: saved.new ?? false,
     endedAt: saved.ended,
     cursors: new Map(cursors),
   };
