@@ -48,6 +48,8 @@ export class FollowRun {
   readonly metrics = new MetricsRegion(logMetrics, { strict: true });
   outputs = new Map<string, FakeOutput>();
   acknowledges = true;
+  /** How far somebody has set the wall clock wrong. */
+  wallAheadMs = 0;
   follower!: Follower;
   checkpoint!: CheckpointFile;
   private nowMs = 0;
@@ -103,6 +105,11 @@ export class FollowRun {
     this.turns(this.follower);
   }
 
+  /** Lets time pass, and nothing else. */
+  pass(ms: number): void {
+    this.nowMs += ms;
+  }
+
   /** Several steps of one second. */
   steps(count: number): void {
     for (let i = 0; i < count; i++) this.step();
@@ -155,7 +162,7 @@ export class FollowRun {
   private thread(): Thread {
     return {
       // Times of files are the machine's, so the wall clock is too.
-      clock: { now: () => this.nowMs, wall: () => Date.now() },
+      clock: { now: () => this.nowMs, wall: () => Date.now() + this.wallAheadMs },
       random: () => (++this.ids % 1000) / 1000,
       emit: (event, fields = {}) => void this.events.push({ event, fields }),
       metrics: this.metrics,
