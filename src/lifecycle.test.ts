@@ -7,7 +7,7 @@ function life({ graceMs = 24_000 } = {}) {
   const time = new FakeTime(0);
   const done: string[] = [];
   const events: string[] = [];
-  const state = { unneeded: false, settled: Promise.withResolvers<void>() };
+  const state = { unneeded: false, settled: Promise.withResolvers<void>(), stopped: Promise.resolve() };
   const note = (what: string) => void done.push(`${time.clock.now() / 1000} ${what}`);
   const leaving: Leaving = {
     graceMs: () => graceMs,
@@ -23,7 +23,11 @@ function life({ graceMs = 24_000 } = {}) {
         new Promise<void>((resolve) => void time.after(deadlineMs, resolve)),
       ]);
     },
-    stop: async (deadlineMs) => note(`stop ${deadlineMs / 1000}`),
+    stop: (deadlineMs) => {
+      note(`stop ${deadlineMs / 1000}`);
+      return state.stopped;
+    },
+    hurry: (deadlineMs) => note(`hurry ${deadlineMs / 1000}`),
   };
   const subject = new Lifecycle(leaving, time, (event) => void events.push(event));
   const pass = async (ms: number) => {
@@ -100,6 +104,22 @@ describe("a stop", () => {
       expect(events.filter((event) => event === "hurried")).toHaveLength(1);
     }
   });
+});
+
+test("asked for again while it stops: what is left of the stop is hurried", async () => {
+  const { subject, done, state, pass } = life();
+  const stopping = Promise.withResolvers<void>();
+  Object.assign(state, { unneeded: true, stopped: stopping.promise });
+  state.settled.resolve();
+  subject.started();
+  const stopped = subject.drain("SIGTERM");
+  await pass(1000);
+  expect(subject.state).toBe("stopping");
+  void subject.drain("SIGTERM");
+  void subject.drain("SIGTERM");
+  expect(done.at(-1)).toBe("1 hurry 0.5");
+  stopping.resolve();
+  await stopped;
 });
 
 describe("a stop is not prevented", () => {

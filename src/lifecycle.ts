@@ -9,7 +9,7 @@
  *   draining    until nothing runs any more, at most until the last 2 s of the grace; still accepting and answering
  *   stopping    listeners close, what is left is cut and counted, the log worker writes what it has
  *
- * A second request to stop skips to stopping. Without a stop, an announcement (`GET /drain`) ends by itself.
+ * A second request to stop skips to stopping, and leaves half a second for it. Without a stop, an announcement (`GET /drain`) ends by itself.
  */
 import type { Emit } from "./contracts.ts";
 import type { Timing } from "./schedules/clock.ts";
@@ -33,6 +33,8 @@ export interface Leaving {
   settle(deadlineMs: number): Promise<void>;
   /** Stops everything, in reverse order; what takes longer than `deadlineMs` is cut. */
   stop(deadlineMs: number): Promise<void>;
+  /** A stop that is under way has no longer than `deadlineMs` from now. */
+  hurry(deadlineMs: number): void;
 }
 
 const longestAnnouncingMs = 5000;
@@ -93,6 +95,7 @@ export class Lifecycle {
       this.isHurried = true;
       this.emit("hurried", { reason });
       this.hurry.resolve();
+      if (this.current === "stopping") this.leaving.hurry(hurriedStoppingMs);
     }
     return this.ending;
   }
