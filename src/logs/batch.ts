@@ -16,6 +16,7 @@ import { Gathering, type Owner, type Waiting } from "./gathering.ts";
 import { batchOf } from "./narrow.ts";
 import { type Outcome, outcomeOf, rejectAll } from "./outcome.ts";
 import { OutputCounters } from "./output-counters.ts";
+import { Pauses } from "./pauses.ts";
 import { isEmpty, isPartOf } from "./piece.ts";
 import { batchLimits, type OutputPolicy, retryPolicy } from "./policy.ts";
 
@@ -24,14 +25,12 @@ export const totalHeldBytes = 32 * 1024 * 1024;
 export const mostHeldBytes = 8 * 1024 * 1024;
 /** What a block costs beyond its bytes. */
 const blockOverheadBytes = 256;
-/** Longest pause while everything is to be delivered now: what is not may be gone with the pod. */
-const hurriedPauseMs = 1_000;
 
 type QueueThread = Pick<Thread, "clock" | "random" | "emit" | "metrics">;
 
 export interface OutputQueueOptions {
   readonly thread: QueueThread;
-  /** Aborted when nothing should be tried any more. */
+  /** Aborted when nothing should be tried any more; the output has the same. */
   readonly signal: AbortSignal;
   /** Called when there is room again after there was none. */
   readonly onRoom: () => void;
@@ -43,6 +42,8 @@ export interface QueuedOutput {
   readonly output: LogOutput;
   readonly policy?: OutputPolicy | undefined;
   readonly letters: DeadLetters;
+  /** Ends this output alone: its signal is aborted with it. */
+  readonly end: AbortController;
 }
 
 type Retry = Extract<Delivery, { outcome: "retry" }>;
@@ -51,11 +52,13 @@ export class OutputQueue {
   readonly name: string;
   limitBytes = mostHeldBytes;
   private readonly output: LogOutput;
+  private readonly end: AbortController;
   private readonly options: OutputQueueOptions;
   private readonly limits: BatchLimits;
   private readonly gathering: Gathering;
   private readonly backoff: Backoff;
   private readonly counters: OutputCounters;
+  private readonly pauses: Pauses;
   private readonly burial: Burial;
   private readonly held: Gauge;
   /** Blocks of the batch under way that are not acknowledged yet. */
@@ -67,21 +70,21 @@ export class OutputQueue {
   private running: Promise<void> | undefined;
   private ageTimer: ReturnType<typeof setTimeout> | undefined;
   private isDue = false;
-  private isHurried = false;
+  private takingOver: Promise<unknown> | undefined;
   private failing = false;
-  private endPause = () => {};
 
-  constructor({ name, output, policy = {}, letters }: QueuedOutput, options: OutputQueueOptions) {
+  constructor({ name, output, policy = {}, letters, end }: QueuedOutput, options: OutputQueueOptions) {
     const { metrics, random, emit } = options.thread;
     this.name = name;
     this.output = output;
+    this.end = end;
     this.options = options;
     this.limits = batchLimits(output.batch, policy.batch);
     this.gathering = new Gathering(this.limits);
     this.backoff = new Backoff(retryPolicy(policy.retry), random);
     this.counters = new OutputCounters(metrics, name);
-    const sleep = (ms: number) => this.sleep(ms);
-    this.burial = new Burial({ output: name, letters, counters: this.counters, emit, sleep });
+    this.pauses = new Pauses(options.signal);
+    this.burial = new Burial({ output: name, letters, counters: this.counters, emit, pauses: this.pauses });
     this.held = metrics.gauge("outrigger_log_held_bytes", { output: name });
   }
 
@@ -119,8 +122,7 @@ export class OutputQueue {
 
   /** Delivers what waits without letting it gather, from now on and without long pauses. */
   hurry(): void {
-    this.isHurried = true;
-    this.endPause();
+    this.pauses.hurry();
     this.go();
   }
 
@@ -135,7 +137,37 @@ export class OutputQueue {
     await this.flush();
     clearTimeout(this.ageTimer);
     this.burial.close();
-    await this.output.close?.();
+    try {
+      await this.output.close?.();
+    } catch (error) {
+      this.options.thread.emit("log_output_close_failed", { output: this.name, error: String(error) });
+    }
+  }
+
+  /**
+   * Goes on with what another queue of this output has not delivered, before all that is offered here. A batch it had
+   * under way may come twice.
+   */
+  async takeOver(before: OutputQueue): Promise<void> {
+    this.takingOver = before.interrupt();
+    await this.takingOver;
+    this.sent = before.sent.splice(0);
+    this.left = before.left.splice(0);
+    this.gathering.putBack(before.gathering.takeAll());
+    this.hold(before.heldBytes);
+    this.unsent += before.unsent;
+    this.counters.takeOver(before.counters);
+    before.heldBytes = 0;
+    before.unsent = 0;
+    this.takingOver = undefined;
+    this.go();
+    await before.close();
+  }
+
+  private async interrupt(): Promise<void> {
+    await this.takingOver;
+    this.end.abort();
+    while (this.running !== undefined) await this.running;
   }
 
   /** Sends, or sets the timer that will. */
@@ -146,9 +178,10 @@ export class OutputQueue {
   }
 
   private get isReady(): boolean {
+    if (this.takingOver !== undefined) return false;
     if (this.left.length > 0) return true;
     if (this.gathering.isEmpty) return false;
-    return this.isHurried || this.isDue || this.limits.ageMs === 0 || this.gathering.isFull || this.room <= 0;
+    return this.pauses.isHurried || this.isDue || this.limits.ageMs === 0 || this.gathering.isFull || this.room <= 0;
   }
 
   private wait(): void {
@@ -198,21 +231,14 @@ export class OutputQueue {
   }
 
   /** Undefined when the signal was aborted first. */
-  private deliver(batch: Batch): Promise<Delivery | undefined> {
-    const { signal, thread } = this.options;
-    const startMs = thread.clock.now();
+  private async deliver(batch: Batch): Promise<Delivery | undefined> {
+    const { clock } = this.options.thread;
+    const startMs = clock.now();
     const failed = (error: unknown): Delivery => ({ outcome: "retry", reason: String(error) });
     const delivery = (async () => this.output.deliver(batch))().catch(failed);
-    if (signal.aborted) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
-      const abort = () => resolve(undefined);
-      signal.addEventListener("abort", abort, { once: true });
-      void delivery.then((result) => {
-        signal.removeEventListener("abort", abort);
-        this.counters.attempted((thread.clock.now() - startMs) / 1_000);
-        resolve(result);
-      });
-    });
+    const result = await this.pauses.unlessAborted(delivery);
+    if (result !== undefined) this.counters.attempted((clock.now() - startMs) / 1_000);
+    return result;
   }
 
   private judge(batch: Batch, delivery: Delivery): Outcome {
@@ -248,7 +274,7 @@ export class OutputQueue {
     this.counters.retried(cause);
     if (!this.failing) this.options.thread.emit("log_output_failing", { output: this.name, reason });
     this.failing = true;
-    await this.sleep(this.backoff.pauseMs(afterMs));
+    await this.pauses.sleep(this.backoff.pauseMs(afterMs));
   }
 
   /** What comes next was not tried yet. */
@@ -263,22 +289,5 @@ export class OutputQueue {
   private hold(bytes: number): void {
     this.heldBytes += bytes;
     this.held.set(this.heldBytes);
-  }
-
-  /** Ends early when everything gets urgent; resolves with false when the signal is aborted. */
-  private sleep(ms: number): Promise<boolean> {
-    const { signal } = this.options;
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        this.endPause = () => {};
-        resolve(!signal.aborted);
-      };
-      const timer = setTimeout(done, this.isHurried ? Math.min(ms, hurriedPauseMs) : ms);
-      signal.addEventListener("abort", done, { once: true });
-      this.endPause = done;
-      if (signal.aborted) done();
-    });
   }
 }

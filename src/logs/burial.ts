@@ -3,6 +3,7 @@ import type { Thread } from "../contracts.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { Rejected } from "./outcome.ts";
 import type { OutputCounters } from "./output-counters.ts";
+import type { Pauses } from "./pauses.ts";
 import { sourceBytesOf } from "./piece.ts";
 
 const retryMs = 5_000;
@@ -12,8 +13,7 @@ export interface BurialOptions {
   readonly letters: DeadLetters;
   readonly counters: OutputCounters;
   readonly emit: Thread["emit"];
-  /** Resolves after at most so many milliseconds; false when nothing should be tried any more. */
-  readonly sleep: (ms: number) => Promise<boolean>;
+  readonly pauses: Pauses;
 }
 
 export class Burial {
@@ -32,7 +32,7 @@ export class Burial {
     for (let at = 0; at < items.length; ) {
       const kept = this.keep(items.slice(at));
       at += kept;
-      if (kept === 0 && !(await this.options.sleep(retryMs))) return false;
+      if (kept === 0 && !(await this.options.pauses.sleep(retryMs))) return false;
     }
     if (items.length > 0) this.tell(items);
     return true;

@@ -36,6 +36,7 @@ export const logEvents = {
   },
   log_output_failing: { level: "warn", text: "output {output} takes no lines: {reason}; reading waits for it" },
   log_output_recovered: { level: "info", text: "output {output} takes lines again" },
+  log_output_close_failed: { level: "warn", text: "output {output} did not end in good order: {error}" },
   log_lines_rejected: {
     level: "error",
     text: "output {output} will never have {lines} lines of {bytes} bytes ({cause}: {reason}); {fate}",

@@ -75,6 +75,12 @@ export class Gathering {
     return batch;
   }
 
+  /** Blocks that come before all others. */
+  putBack(before: readonly Waiting[]): void {
+    const behind = this.takeAll();
+    for (const one of [...before, ...behind]) this.add(one);
+  }
+
   /** Everything, for another queue. */
   takeAll(): Waiting[] {
     this.bytes = 0;

@@ -85,6 +85,12 @@ export class OutputCounters {
     this.open -= bytes;
   }
 
+  /** Another queue goes on with what waited here. */
+  takeOver(before: OutputCounters): void {
+    this.open += before.open;
+    before.open = 0;
+  }
+
   /** Says what is there. */
   balance(waiting: Iterable<Block>): void {
     const bytes = sumOf(waiting);

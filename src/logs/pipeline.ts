@@ -103,8 +103,9 @@ export class Pipeline {
       shaping?.finish();
       input.close();
     }
-    for (const output of before.outputs.values()) {
-      if (![...after.outputs.values()].includes(output)) this.leave(output.queue);
+    for (const [name, output] of before.outputs) {
+      const next = after.outputs.get(name);
+      if (next !== output) this.leave(output.queue, next?.queue);
     }
     const share = Math.min(mostHeldBytes, totalHeldBytes / after.outputs.size);
     for (const { queue } of after.outputs.values()) queue.limitBytes = share;
@@ -199,9 +200,10 @@ export class Pipeline {
     return this.taps.through(queue.lane(() => this.options.records));
   }
 
-  private leave(queue: OutputQueue): void {
+  /** An output that has other options now goes on with what the old one could not deliver. */
+  private leave(queue: OutputQueue, next?: OutputQueue): void {
     this.leaving.add(queue);
-    void queue.close().then(() => this.leaving.delete(queue));
+    void (next?.takeOver(queue) ?? queue.close()).then(() => this.leaving.delete(queue));
   }
 
   private async readToEnd(end: number): Promise<void> {

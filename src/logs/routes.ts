@@ -143,8 +143,11 @@ class Making implements Routes {
     const { name, use, options, policy } = wanted;
     const { thread, folder, registry, stdout, queue } = this.parts;
     const { create } = await dropIn(registry.logOutputs, use, "output");
-    const output = await create(options, { ...thread, name, folder, signal: queue.signal, stdout });
-    const made = { queue: new OutputQueue({ name, output, policy, letters: this.lettersOf(wanted) }, queue), same };
+    const end = new AbortController();
+    const signal = AbortSignal.any([queue.signal, end.signal]);
+    const output = await create(options, { ...thread, name, folder, signal, stdout });
+    const queued = { name, output, policy, letters: this.lettersOf(wanted), end };
+    const made = { queue: new OutputQueue(queued, { ...queue, signal }), same };
     this.made.push(made.queue);
     return made;
   }

@@ -46,6 +46,8 @@ export class PipelineRun {
   readonly otherRings = [ring(), ring()] as const;
   /** What the output `other` does with a batch. */
   other: LogOutput = { deliver: async () => ({ outcome: "delivered" }) };
+  /** Aborted when the output `other` that was made last is to end. */
+  otherSignal: AbortSignal | undefined;
   pipeline!: Pipeline;
 
   constructor() {
@@ -75,7 +77,10 @@ export class PipelineRun {
       name: "other",
       doc: "For tests.",
       config: z.unknown(),
-      create: () => this.other,
+      create: (_, { signal }) => {
+        this.otherSignal = signal;
+        return this.other;
+      },
     });
     this.pipeline = await Pipeline.start({
       logs: entries,

@@ -38,7 +38,7 @@ export class QueueRun {
     };
     const onRoom = () => void this.rooms++;
     const letters = options.letters?.(thread) ?? noDeadLetters;
-    const output = { name: "out", output: { deliver, batch }, policy, letters };
+    const output = { name: "out", output: { deliver, batch }, policy, letters, end: this.abort };
     this.queue = new OutputQueue(output, { thread, signal: this.abort.signal, onRoom });
   }
 
