@@ -69,6 +69,7 @@ describe("transforms of single records", () => {
     const passed = chain(shout, drop).pass(block("a\nb\r\nc\n"), undefined);
     expect(texts(passed)).toEqual(["A", "C"]);
     expect(Buffer.from(passed.block.bytes).toString()).toBe("A\nC\n");
+    expect([passed.block.droppedBytes, passed.block.size]).toEqual([3, 7]);
     expect([count("outrigger_log_dropped_records_total"), count("outrigger_log_dropped_record_bytes_total")]).toEqual([
       1, 3,
     ]);

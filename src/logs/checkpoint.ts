@@ -27,6 +27,7 @@ export class CheckpointFile implements Checkpoint {
   private readonly sections = new Map<string, CheckpointSection>();
   private readonly writes: Counter;
   private readonly failures: Counter;
+  private readonly unsaved: Gauge;
   private readonly writtenAt: Gauge;
   private generation: number;
   private acknowledgedBytes = 0;
@@ -34,6 +35,8 @@ export class CheckpointFile implements Checkpoint {
   private dueAt = Number.POSITIVE_INFINITY;
   private lastWriteAt = Number.NEGATIVE_INFINITY;
   private failing = false;
+  /** When the oldest change happened that is not written yet. */
+  private changedAt: number | undefined;
 
   private constructor(folder: string, thread: CheckpointThread, start: Generation | undefined) {
     this.folder = folder;
@@ -42,6 +45,7 @@ export class CheckpointFile implements Checkpoint {
     this.generation = start?.generation ?? 0;
     this.writes = thread.metrics.counter("outrigger_log_checkpoints_total", { result: "written" });
     this.failures = thread.metrics.counter("outrigger_log_checkpoints_total", { result: "failed" });
+    this.unsaved = thread.metrics.gauge("outrigger_log_checkpoint_unsaved_seconds");
     this.writtenAt = thread.metrics.gauge("outrigger_log_checkpoint_timestamp_seconds");
   }
 
@@ -67,6 +71,7 @@ export class CheckpointFile implements Checkpoint {
 
   touch(acknowledgedBytes: number): void {
     this.acknowledgedBytes += acknowledgedBytes;
+    this.changedAt ??= this.thread.clock.now();
     if (this.failing) return;
     const dueAt = this.acknowledgedBytes >= writeEveryBytes ? 0 : this.lastWriteAt + writeIntervalMs;
     if (dueAt < this.dueAt) this.dueAt = dueAt;
@@ -82,7 +87,9 @@ export class CheckpointFile implements Checkpoint {
   }
 
   writeIfDue(): void {
-    if (this.dueAt <= this.thread.clock.now()) this.write();
+    const now = this.thread.clock.now();
+    if (this.dueAt <= now) this.write();
+    this.unsaved.set(this.changedAt === undefined ? 0 : (now - this.changedAt) / 1_000);
   }
 
   /** Writes now. False when that was not possible; the change stays due. */
@@ -102,6 +109,8 @@ export class CheckpointFile implements Checkpoint {
   private succeeded(): void {
     this.generation++;
     this.acknowledgedBytes = 0;
+    this.changedAt = undefined;
+    this.unsaved.set(0);
     this.dueAt = Number.POSITIVE_INFINITY;
     this.writes.add(1);
     this.writtenAt.set(this.thread.clock.wall() / 1_000);

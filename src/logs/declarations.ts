@@ -161,6 +161,10 @@ export const logMetrics = {
     doc: "Writes of the checkpoint, by result: written or failed.",
     labels: ["result"],
   },
+  outrigger_log_checkpoint_unsaved_seconds: {
+    kind: "gauge",
+    doc: "Age of the oldest acknowledgement that is not in the checkpoint yet: about 1 at most, unless it cannot be written.",
+  },
   outrigger_log_checkpoint_timestamp_seconds: { kind: "gauge", doc: "Unix time of the last checkpoint written." },
   outrigger_log_output_answers_total: {
     kind: "counter",

@@ -3,9 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Batch, Delivery } from "../../src/contracts.ts";
+import joinLines from "../../src/log-transforms/join.ts";
+import parse from "../../src/log-transforms/parse.ts";
 import type { LogEntry } from "../../src/logs/routes.ts";
 import { PipelineRun } from "../kit/pipeline-run.ts";
 import { linesIn } from "../kit/queue-run.ts";
+import { seeded, seedOf } from "../kit/random.ts";
 import { until } from "../kit/until.ts";
 
 let run: PipelineRun;
@@ -136,6 +139,59 @@ describe("dead letters", () => {
     await until(() => existsSync(join(run.folder, "mine.ndjson")));
     expect(existsSync(join(run.folder, "state/logs/dead-letters"))).toBe(false);
   });
+});
+
+describe("the books", () => {
+  const names = ["acknowledged", "dropped", "dead_lettered", "discarded"];
+  const settled = (output: string) =>
+    names.reduce((sum, name) => sum + count(`outrigger_log_${name}_bytes_total`, { output }), 0);
+
+  /** Offered and settled bytes of each output, and what they differ by. */
+  function expectBalance(): void {
+    for (const output of ["stdout", "other"]) {
+      const offered = count("outrigger_log_offered_bytes_total", { output });
+      const waiting = count("outrigger_log_waiting_bytes", { output });
+      expect({ output, bytes: settled(output) + waiting }).toEqual({ output, bytes: offered });
+      expect(count("outrigger_log_ledger_imbalance_bytes", { output })).toBe(0);
+    }
+  }
+
+  test("balance at every moment, whatever transforms leave out or join and an output does", async () => {
+    const random = seeded(seedOf("books"));
+    run.other = {
+      async deliver(batch): Promise<Delivery> {
+        if (random.chance(0.3)) return down;
+        if (batch.count > 3 && random.chance(0.3)) return { outcome: "tooLarge", reason: "large" };
+        if (random.chance(0.1)) return { outcome: "refused", reason: "never" };
+        const some = Array.from({ length: batch.count }, (_, item) => item).filter(() => random.chance(0.2));
+        if (random.chance(0.3)) return { ...down, only: some };
+        return { outcome: "delivered", rejected: some.map((item) => ({ item, reason: "no" })) };
+      },
+    };
+    const transforms = [
+      { name: "join", use: "join", options: joinLines.config.parse({ start: "^[{x]", quiet: "50ms" }) },
+      { name: "parse", use: "parse", options: parse.config.parse({ format: "json", onFailure: "drop" }) },
+    ];
+    await run.start({ ...run.entry(["*.log"], ["stdout", "other"]), transforms });
+    const lines = ['{"a":1}\n', "x1\n", " more\n", '{"b":"\u00fc"}\n', "\n"];
+    let written = 0;
+    for (let round = 0; round < 100; round++) {
+      const text = Array.from({ length: random.whole(40) }, () => random.pick(lines)).join("");
+      append("a.log", text);
+      written += Buffer.byteLength(text);
+      await Bun.sleep(random.whole(10));
+      expectBalance();
+    }
+    expect(await run.pipeline.drain(20_000)).toEqual({ unreadBytes: 0, unsentBytes: 0 });
+    expectBalance();
+    for (const output of ["stdout", "other"]) {
+      expect(settled(output)).toBe(written);
+      expect(count("outrigger_log_dropped_bytes_total", { output })).toBe(
+        count("outrigger_log_dropped_record_bytes_total"),
+      );
+    }
+    expect(count("outrigger_log_dead_lettered_bytes_total", { output: "other" })).toBeGreaterThan(0);
+  }, 60_000);
 });
 
 describe("an output that is down for long", () => {
