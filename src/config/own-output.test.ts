@@ -19,6 +19,11 @@ test.each([
   expect(said).toContain("logs[0].to[1]");
 });
 
+test("an entry that would collect its own dead letters is a fault", async () => {
+  const said = await faultsOf("{ files: ['/logs/*'], to: [{ stdout: {}, deadLetters: { file: /logs/dead.ndjson } }] }");
+  expect(said).toContain("logs[0].to[0]: this entry would collect what it writes here: its patterns take /logs/dead");
+});
+
 test.each([
   ["another folder", "files: [/logs/*.log], to: [{ file: { path: /archive/all.log } }]"],
   ["a name left out", "files: { paths: [/logs/*.log], exclude: [all.log] }, to: [{ file: { path: /logs/all.log } }]"],

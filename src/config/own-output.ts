@@ -1,7 +1,7 @@
 /** Entries that would collect what they wrote: each line would come back as a new one, for ever. */
 import { type DropIns, keyOf } from "./drop-ins.ts";
 import type { Finding } from "./faults.ts";
-import type { LogPipeline, NamedDropIn } from "./schema.ts";
+import type { LogPipeline, PolicedOutput } from "./schema.ts";
 
 /** @param folder relative paths start from it */
 export async function ownOutputFindings(
@@ -22,15 +22,21 @@ export async function ownOutputFindings(
 /** The first file that the output writes and the input reads. */
 async function collectedOf(
   input: LogPipeline["input"],
-  output: NamedDropIn,
+  output: PolicedOutput,
   { logInputs, logOutputs }: DropIns,
   folder: string,
 ): Promise<string | undefined> {
   const reader = logInputs.get(keyOf(input.use));
-  for (const path of (await logOutputs.get(keyOf(output.use))?.writes?.(output.options, folder)) ?? []) {
+  const written = (await logOutputs.get(keyOf(output.use))?.writes?.(output.options, folder)) ?? [];
+  for (const path of [...written, ...deadLettersOf(output)]) {
     if ((await reader?.reads?.(input.options, folder, path)) === true) return path;
   }
   return undefined;
+}
+
+function deadLettersOf({ policy }: PolicedOutput): string[] {
+  const letters = policy?.deadLetters ?? "off";
+  return letters === "off" || letters.file === undefined ? [] : [letters.file, `${letters.file}.1`];
 }
 
 function finding(written: string, path: Finding["path"]): Finding {

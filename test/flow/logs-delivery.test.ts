@@ -223,4 +223,27 @@ describe("an output that is down for long", () => {
     expect(count("outrigger_log_lost_bytes_total")).toBe(0);
     expect(count("outrigger_log_ledger_imbalance_bytes")).toBe(0);
   }, 60_000);
+
+  test("gives up the oldest of the deleted files that hold too much disk, and counts that, for itself alone", async () => {
+    const kept = keeping();
+    kept.isDown = true;
+    const entry = run.entry(["a.log"], ["stdout", "other"]);
+    const options = { ...(entry.input.options as object), hold: 1_000_000 };
+    await run.start({ ...entry, input: { use: "files", options } });
+    const size = 12_000_000;
+    for (let file = 0; file < 3; file++) {
+      write("a.log", line.replace("x", String(file)).repeat(size / line.length));
+      await until(() => run.stdout.text.length === (file + 1) * size);
+      rmSync(run.path("a.log"));
+      await until(() =>
+        run.events.some(({ event, fields }) => event === "log_bytes_lost" || fields.kind === "deleted"),
+      );
+    }
+    await until(() => count("outrigger_log_lost_bytes_total", { reason: "held_too_long" }) > 2 * size);
+    kept.isDown = false;
+    await run.pipeline.drain(20_000);
+    const lost = count("outrigger_log_lost_bytes_total", { reason: "held_too_long" });
+    expect(kept.lines.length * line.length).toBe(3 * size - lost);
+    expect(run.stdout.text.length).toBe(3 * size);
+  }, 60_000);
 });
