@@ -7,6 +7,7 @@ export const filters: Record<string, () => Promise<{ default: FilterDefinition }
 
 export const logInputs: Record<string, () => Promise<{ default: LogInputDefinition }>> = {
   "files": () => import("./log-inputs/files.ts"),
+  "pipe": () => import("./log-inputs/pipe.ts"),
 };
 
 export const logTransforms: Record<string, () => Promise<{ default: LogTransformDefinition }>> = {

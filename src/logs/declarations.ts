@@ -29,6 +29,15 @@ export const logEvents = {
     text: "{input}: the beginning of {path} changes again and again; only what is appended to it is read",
   },
   log_bytes_lost: { level: "error", text: "{input}: {bytes} bytes of {path} are lost ({reason})" },
+  log_pipe_unreadable: {
+    level: "error",
+    text: "{input}: nothing is read from {path} ({error}); it is tried again every second",
+  },
+  log_spool_full: {
+    level: "warn",
+    text: "{input}: {bytes} bytes of lines from {path} are not delivered yet; until they are, those who write to it wait",
+  },
+  log_spool_has_room: { level: "info", text: "{input}: {path} is read again" },
   log_input_failed: { level: "error", text: "{input}: reading failed unexpectedly: {error}; it is tried again" },
   log_transform_failed: {
     level: "error",
@@ -149,6 +158,11 @@ export const logMetrics = {
   outrigger_log_repeatable_bytes_total: {
     kind: "counter",
     doc: "Bytes read again after a stop that could not say how far outputs had them: at most so many came twice.",
+    labels: byInput,
+  },
+  outrigger_log_spool_bytes: {
+    kind: "gauge",
+    doc: "Disk taken by lines that were read from a pipe and not deleted yet.",
     labels: byInput,
   },
   outrigger_log_rotations_total: {

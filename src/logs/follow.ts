@@ -82,9 +82,14 @@ export class Follower implements LogInput {
     return Math.max(1, dueAt - now);
   }
 
+  /** Reads soon: something was just written. */
+  hurry(): void {
+    for (const file of this.following.files.values()) file.hurry();
+  }
+
   look(): void {
     this.nextSurveyAt = Number.NEGATIVE_INFINITY;
-    for (const file of this.following.files.values()) file.hurry();
+    this.hurry();
   }
 
   acknowledged({ source, start, end, mark }: Parameters<LogInput["acknowledged"]>[0], output: string): void {
@@ -171,7 +176,7 @@ export class Follower implements LogInput {
       file.status = links === 0 ? "deleted" : "rotated";
       const isLost = was === "live" || this.following.streams.get(file.row.origin)?.isOwed === true;
       if (file.status === "rotated" && isLost) {
-        file.row.path = locate(file.row, this.following.births, listings)?.path ?? file.path;
+        file.row.path = locate(file.row, this.following.births, listings)?.path ?? file.row.path;
       }
     } else {
       const { origin, path } = file.row;
@@ -196,10 +201,11 @@ export class Follower implements LogInput {
   private noteRotation(file: FollowedFile): void {
     const { parts, context } = this.following;
     const kind = file.status === "deleted" ? "deleted" : "renamed";
+    file.hurry();
+    context.checkpoint.hasten();
+    if (this.options.shownAs !== undefined) return;
     parts.counters.rotated(kind);
     context.emit("log_file_rotated", { input: parts.input, path: file.row.origin, kind, now: file.path });
-    context.checkpoint.hasten();
-    file.hurry();
   }
 
   private arrivals(seen: Seen, listings: Listings): Arrival[] {

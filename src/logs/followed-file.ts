@@ -46,6 +46,8 @@ export interface FollowedFileParts {
   readonly counters: FollowCounters;
   /** Of all files; undefined where each file's first bytes decide. */
   readonly encoding: Encoding | undefined;
+  /** The path to show instead of the file's own. */
+  readonly shownAs: string | undefined;
   /** Longest line that goes out whole, its newline not counted, in bytes of the file. */
   readonly maxLine: number;
 }
@@ -116,7 +118,7 @@ export class FollowedFile implements LogSource {
   }
 
   get path(): string {
-    return this.row.path;
+    return this.parts.shownAs ?? this.row.path;
   }
 
   get fields(): LogFields {

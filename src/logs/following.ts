@@ -35,6 +35,8 @@ export interface ReadOptions {
   readonly encoding?: string;
   /** Longest line that goes out whole, in bytes; default 1 MiB. */
   readonly maxLine?: number;
+  /** The path that sources show instead of their own: files are only where the lines were kept. */
+  readonly shownAs?: string;
 }
 
 const defaultMaxLine = 1024 * 1024;
@@ -43,7 +45,7 @@ export function followingOf(
   context: LogInputContext,
   globs: readonly Glob[],
   exclusion: Exclusion,
-  { encoding = "auto", maxLine = defaultMaxLine }: ReadOptions = {},
+  { encoding = "auto", maxLine = defaultMaxLine, shownAs }: ReadOptions = {},
 ): Following {
   const { name: input, emit, metrics, clock, checkpoint } = context;
   const births = new Births();
@@ -66,6 +68,7 @@ export function followingOf(
       counters: new FollowCounters(metrics, input),
       encoding: encoding === "auto" ? undefined : encodingOf(encoding),
       maxLine,
+      shownAs,
     },
   };
 }

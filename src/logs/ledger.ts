@@ -134,6 +134,12 @@ export class Ledger implements CheckpointSection {
     this.end(row);
   }
 
+  /** Nothing will be asked about this content again. */
+  forget(row: Row): void {
+    this.supersede(row);
+    this.rows.delete(row.id);
+  }
+
   /** True when `owner` is the one to read this row for this output. */
   claim(row: Row, output: string, owner: object): boolean {
     const key = `${row.id} ${output}`;

@@ -92,7 +92,7 @@ function ended({ raw, bytes }: ReturnType<typeof contentOf>) {
 }
 
 /** What stands at the end of a line that was cut, so that nobody takes it for whole. */
-function cutMark(bytes: number): Buffer {
+export function cutMark(bytes: number): Buffer {
   return Buffer.from(` [truncated: ${bytes} bytes left out]\n`);
 }
 
@@ -110,6 +110,6 @@ function cut(file: FollowedFile, raw: Uint8Array, length: number) {
 }
 
 /** A byte within a UTF-8 character, not its first. */
-function isContinuation(byte: number | undefined): boolean {
+export function isContinuation(byte: number | undefined): boolean {
   return byte !== undefined && (byte & 0xc0) === 0x80;
 }

@@ -49,8 +49,8 @@ export class Suspects {
     for (const file of originals) {
       const isNamedAfter =
         file.status === "live" &&
-        dirname(file.path) === dirname(spot.path) &&
-        isExtendedName(basename(spot.path), basename(file.path));
+        dirname(file.row.path) === dirname(spot.path) &&
+        isExtendedName(basename(spot.path), basename(file.row.path));
       if (isNamedAfter && !this.births.before(spot.stamp, file.row)) return file;
     }
     return undefined;

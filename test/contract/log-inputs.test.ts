@@ -15,6 +15,10 @@ interface Spring {
 }
 
 const springs: Record<string, (folder: string) => Spring> = {
+  pipe: (folder) => ({
+    options: join(folder, "app.fifo"),
+    write: (text) => appendFileSync(join(folder, "app.fifo"), text),
+  }),
   files: (folder) => ({
     options: { paths: [join(folder, "*.log")] },
     write: (text) => appendFileSync(join(folder, "app.log"), text),

@@ -1,5 +1,6 @@
 /**
- * A collector in a process of its own, for tests that kill it: `bun collect.ts STATE_FOLDER PATTERN…`.
+ * A collector in a process of its own, for tests that kill it: `bun collect.ts STATE_FOLDER PATTERN…`, or `pipe:PATH`
+ * instead of patterns.
  *
  * Lines go to stdout, events to stderr as JSON. Commands come from stdin, one JSON object a line:
  * `{"record": ["access", "text"]}`, `{"reload": ["pattern"]}`, `{"state": true}`, `{"metrics": true}`, `{"crash": true}`.
@@ -24,8 +25,12 @@ const thread: Thread = {
 
 function entries(paths: string[]) {
   if (paths.length === 0) return [];
-  const input = { use: "files", options: { paths, exclude: [], from: "beginning" } };
-  return [{ name: "files", input, outputs: [{ name: "stdout", use: "stdout", options: {} }] }];
+  const pipe = /^pipe:(.*)/.exec(paths[0]!)?.[1];
+  const input =
+    pipe === undefined
+      ? { use: "files", options: { paths, exclude: [], from: "beginning" } }
+      : { use: "pipe", options: { path: pipe, mode: "0622", spool: 8 * 1024 ** 2, maxLine: 1024 ** 2 } };
+  return [{ name: input.use, input, outputs: [{ name: "stdout", use: "stdout", options: {} }] }];
 }
 
 const collector = await Collector.start({ logs: entries(patterns), stateDir, thread }).catch((error: unknown) => {
