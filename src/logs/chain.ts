@@ -225,11 +225,6 @@ function costOf(records: readonly LogRecord[], hasNoBlock: boolean): number {
   return bytes;
 }
 
-/** Bytes of the source the record was made of. */
-function spanOf(record: LogRecord): number {
-  return record instanceof LineRecord ? record.span : record.text.length + 1;
-}
-
 function lengthOf(record: LogRecord): number {
   return record instanceof LineRecord ? record.span : record.text.length;
 }
