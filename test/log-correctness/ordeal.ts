@@ -13,8 +13,9 @@ import { type Delivered, judge, type Life, type Verdict } from "./verdict.ts";
 
 export interface OrdealOptions {
   readonly seed: number;
-  /** How long the writer writes. */
+  /** How long the writer writes, at least, and how often a sidecar is killed meanwhile, at least. */
   readonly seconds: number;
+  readonly kills: number;
   /** Of each of its nine streams. */
   readonly linesPerSecond: number;
   /** Milliseconds from one kill to the next. */
@@ -39,7 +40,7 @@ export interface Outcome {
 /** How many logs the writer has. */
 const streams = 9;
 /** How long the last collector may take for what is left. */
-const settleMs = 60_000;
+const settleMs = 30_000;
 const writer = join(import.meta.dirname, "writer.ts");
 
 export async function ordeal(options: OrdealOptions): Promise<Outcome> {
@@ -69,13 +70,14 @@ class Ordeal {
 
   async result(): Promise<Outcome> {
     await this.begin();
-    const { seed, seconds, linesPerSecond } = this.options;
-    const words = [this.logs, seed, seconds, linesPerSecond].map(String);
+    const { seed, linesPerSecond } = this.options;
+    const words = [this.logs, seed, linesPerSecond].map(String);
     const writing = Bun.spawn([process.execPath, writer, ...words], { stdin: "ignore", stdout: "pipe" });
     const watching = this.watch();
     await until(() => this.knownFiles() === streams, { what: "a checkpoint that has every file" });
     writeFileSync(join(this.logs, "rotate"), "");
-    await this.killUntil(writing.exited.then(() => this.sidecar.pid));
+    await this.killForAWhile();
+    writeFileSync(join(this.logs, "end"), "");
     const journal = (await writing.stdout.text())
       .trim()
       .split("\n")
@@ -123,17 +125,12 @@ class Ordeal {
     return new Set(text.match(/"origin":"[^"]*"/g)).size;
   }
 
-  /** Kills and starts again until `ended`; now and then before it is ready. */
-  private async killUntil(ended: Promise<unknown>): Promise<void> {
-    const random = seeded(this.options.seed + 1);
-    const [least, most] = this.options.killEveryMs;
-    let isOver = false;
-    const over = ended.then(() => {
-      isOver = true;
-    });
-    while (!isOver) {
-      await Promise.race([Bun.sleep(least + random.next() * (most - least)), over]);
-      if (isOver) return;
+  private async killForAWhile(): Promise<void> {
+    const { seed, seconds, kills, killEveryMs } = this.options;
+    const random = seeded(seed + 1);
+    const [least, most] = killEveryMs;
+    for (const end = Date.now() + seconds * 1_000; Date.now() < end || this.lives.length <= kills; ) {
+      await Bun.sleep(least + random.next() * (most - least));
       await this.kill();
       await Bun.sleep(random.pick([0, 0, 100, 1_200]));
       await this.start();
@@ -151,6 +148,8 @@ class Ordeal {
     const isComplete = () => judge(journal, this.lives, this.fromHttp()).missing === 0;
     const deadline = Date.now() + settleMs;
     while (Date.now() < deadline && !isComplete()) await Bun.sleep(250);
+    const { missing, examples } = judge(journal, this.lives, this.fromHttp());
+    if (missing > 0) this.faults.push(`not delivered after ${settleMs} ms: ${examples.join("; ")}`);
     this.sidecar.signal("SIGTERM");
     const code = await this.sidecar.exited;
     if (code !== 0) this.faults.push(`the last sidecar ended with ${code}: ${this.sidecar.errorText}`);

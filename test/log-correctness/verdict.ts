@@ -27,10 +27,17 @@ export interface Verdict {
   readonly disordered: number;
   readonly duplicates: number;
   /** Of one collector, in bytes, and how many it might have been; undefined where times are not known. */
-  readonly worst: { readonly repeatedBytes: number; readonly allowedBytes: number } | undefined;
+  readonly worst: Repeats | undefined;
   /** Longest time from an acknowledgement that no checkpoint held to the kill, in milliseconds. */
   readonly unkeptMs: number;
   readonly examples: readonly string[];
+}
+
+export interface Repeats {
+  readonly repeatedBytes: number;
+  readonly allowedBytes: number;
+  /** How many lines of which stream. */
+  readonly lines: Readonly<Record<string, number>>;
 }
 
 /** A look a second, and a little for a busy machine. */
@@ -70,16 +77,16 @@ class Reading {
   private readonly examples: string[] = [];
   private readonly seen = new Map<string, Set<number>>();
   private readonly lives: readonly Life[];
-  private readonly perLife: { last: Map<string, number>; repeatedBytes: number }[];
-  private readonly times: { at: number; bytes: number }[] = [];
+  private readonly perLife: { last: Map<string, number>; repeatedBytes: number; lines: Record<string, number> }[];
+  private readonly times: { life: number; at: number; bytes: number }[] = [];
 
   constructor(lives: readonly Life[]) {
     this.lives = lives;
-    this.perLife = lives.map(() => ({ last: new Map(), repeatedBytes: 0 }));
+    this.perLife = lives.map(() => ({ last: new Map(), repeatedBytes: 0, lines: {} }));
   }
 
   take({ life, at, bytes }: Delivered): void {
-    if (at !== undefined) this.times.push({ at, bytes: bytes.length });
+    if (at !== undefined) this.times.push({ life, at, bytes: bytes.length });
     const lines = Buffer.from(bytes).toString("latin1").split("\n");
     if (lines.pop() !== "") this.wrong("altered", `a batch of collector ${life} does not end with a line`);
     for (const text of lines) this.takeLine(text, life);
@@ -101,6 +108,7 @@ class Reading {
     if (seen.has(number)) {
       this.duplicates++;
       own.repeatedBytes += text.length + 1;
+      own.lines[stream] = (own.lines[stream] ?? 0) + 1;
     }
     seen.add(number);
   }
@@ -130,16 +138,22 @@ class Reading {
     };
   }
 
-  /** The collector that came nearest to repeating more than it may, or went beyond. */
-  private worst(): Verdict["worst"] {
+  /**
+   * The collector that came nearest to repeating more than it may, or went beyond. What one collector had acknowledged
+   * after its last checkpoint may be repeated by the next, or by a later one when that did not come so far.
+   */
+  private worst(): Repeats | undefined {
     if (this.times.length === 0) return undefined;
-    const all = this.perLife.slice(1).map(({ repeatedBytes }, i) => {
-      const { killedAt, checkpointAt } = this.lives[i]!;
-      const since = this.times.filter(({ at }) => at > checkpointAt - underWayMs && at <= killedAt + underWayMs);
-      return { repeatedBytes, allowedBytes: since.reduce((sum, { bytes }) => sum + bytes, 0) };
+    let allowedBytes = 0;
+    const all: Repeats[] = this.perLife.map(({ repeatedBytes, lines }, life) => {
+      const repeats = { repeatedBytes, allowedBytes, lines };
+      const since = this.lives[life]!.checkpointAt - underWayMs;
+      const unkept = this.times.filter((one) => one.life === life && one.at > since);
+      allowedBytes = Math.max(0, allowedBytes - repeatedBytes) + unkept.reduce((sum, { bytes }) => sum + bytes, 0);
+      return repeats;
     });
-    const excess = (one: { repeatedBytes: number; allowedBytes: number }) => one.repeatedBytes - one.allowedBytes;
-    return all.sort((a, b) => excess(b) - excess(a))[0] ?? { repeatedBytes: 0, allowedBytes: 0 };
+    const excess = (one: Repeats) => one.repeatedBytes - one.allowedBytes;
+    return all.sort((a, b) => excess(b) - excess(a))[0];
   }
 
   private unkeptMs(): number {
@@ -161,6 +175,7 @@ function isGone({ from, to, destroyed }: Passing, lives: readonly Life[]): boole
   if (!destroyed) return !lives.some((life) => Math.min(life.killedAt, to) - Math.max(life.readyAt, from) >= seenMs);
   return lives.some(({ killedAt }, i) => {
     const nextLookAt = (lives[i + 1]?.readyAt ?? Number.POSITIVE_INFINITY) + lookMs;
-    return killedAt >= from && killedAt <= to + waitMs && nextLookAt >= to;
+    // Either what a collector had read of it went with the collector, or nobody was there while it was.
+    return killedAt <= to + waitMs && nextLookAt >= to;
   });
 }

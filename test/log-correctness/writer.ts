@@ -1,9 +1,9 @@
 /**
- * The application under observation, in a process of its own: `bun writer.ts FOLDER SEED SECONDS LINES_PER_SECOND`.
+ * The application under observation, in a process of its own: `bun writer.ts FOLDER SEED LINES_PER_SECOND`.
  *
  * It writes numbered lines to several files and rotates each by a method of its own, at speed: several times between
  * two looks of a collector, in the middle of a line, with late lines to the old file. The journal goes to stdout.
- * Nothing is rotated until there is a file `FOLDER/rotate`.
+ * Nothing is rotated until there is a file `FOLDER/rotate`; it ends once there is a file `FOLDER/end`.
  */
 import {
   closeSync,
@@ -23,7 +23,7 @@ import { type Seeded, seeded } from "../kit/random.ts";
 import type { JournalEntry } from "./journal.ts";
 import { lineOf, overhead } from "./lines.ts";
 
-const [folder = "", seed = "0", seconds = "5", linesPerSecond = "200"] = process.argv.slice(2);
+const [folder = "", seed = "0", linesPerSecond = "200"] = process.argv.slice(2);
 /** More generations than a run makes: what is deleted is deleted on purpose, by the stream that tests it. */
 const generations = 400;
 /** How long content that will be destroyed is left alone before, so that a collector that runs has seen it. */
@@ -162,25 +162,23 @@ class Mixed extends Copied {
 
 /** A stream whose old content ceases to be, or to be pointed to. Says from when to when it was there. */
 abstract class Passed extends Stream {
-  protected readonly pauseMs = [2 * leaveMs, 3 * leaveMs] as const;
+  protected readonly pauseMs = [500, 3_000] as const;
   private first = 0;
   private from = Date.now();
   private quietUntil = 0;
 
   override turn(lines: number, now: number): void {
-    if (now < this.quietUntil) return;
-    super.turn(lines, now);
+    if (this.quietUntil === 0) super.turn(lines, now);
+    else if (now >= this.quietUntil) {
+      this.quietUntil = 0;
+      this.pass();
+    }
   }
 
   protected abstract pass(): void;
 
   protected rotate(): void {
-    if (this.quietUntil === 0) {
-      this.quietUntil = Date.now() + leaveMs;
-      return;
-    }
-    this.quietUntil = 0;
-    this.pass();
+    this.quietUntil = Date.now() + leaveMs;
   }
 
   protected passed(destroyed: boolean): void {
@@ -260,9 +258,7 @@ const streams: Stream[] = [
 ];
 
 const turnMs = 10;
-let end = Number.POSITIVE_INFINITY;
-for (let now = Date.now(); now < end; now = Date.now()) {
-  if (mayRotate()) end = Math.min(end, now + Number(seconds) * 1_000);
+for (let now = Date.now(); !existsSync(join(folder, "end")); now = Date.now()) {
   for (const stream of streams) {
     const average = (Number(linesPerSecond) * turnMs) / 1_000;
     stream.turn(Math.floor(random.next() * 2 * average + random.next()), now);
