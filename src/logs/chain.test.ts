@@ -141,6 +141,18 @@ describe("what waits for more lines", () => {
     expect(joins.pass(raw, undefined)).not.toBe(first);
   });
 
+  test("comes out when a join cannot go on with it", () => {
+    const failing = {
+      ...indented,
+      copy(): { first: LineRecord | undefined } {
+        throw new Error("broken");
+      },
+    };
+    const joins = chain(failing);
+    const { waiting } = joins.pass(block("a\n"), undefined);
+    expect(texts(joins.pass(block(" 1\nb\n", 2), waiting))).toEqual(["a", " 1"]);
+  });
+
   test("comes out, and what came with it, when a join fails", () => {
     const failing = {
       ...indented,

@@ -81,7 +81,7 @@ export class Chain {
     this.begin(before);
     for (const record of recordsOf(block)) this.feed(record, 0);
     this.eachJoin(({ transform, emit }, state) => transform.settle?.(state, emit));
-    const marks = this.marks(before, (record) => block.markAt(record.offset - block.start));
+    const marks = this.marks(before, (record) => markBefore(block, record));
     const start = before?.marks[0]?.mark.offset ?? block.start;
     const passed = this.end(block.source, start, marks, block.mark, block);
     this.last = { of: block, before, passed };
@@ -119,10 +119,21 @@ export class Chain {
   private begin(before: Waiting | undefined): void {
     this.done = [];
     this.droppedBytes = before?.droppedBytes ?? 0;
-    this.states = this.joins.map((join, at) => {
-      if (join === undefined) return undefined;
-      return before === undefined ? join.transform.start() : join.transform.copy(before.states[at]);
+    this.states = this.joins.map((join) => join?.transform.start());
+    if (before === undefined) return;
+    this.joins.forEach((join, at) => {
+      if (join !== undefined) this.takeUp(join, at, before.states[at]);
     });
+  }
+
+  /** Goes on with what waited; where that fails, what waited goes on by itself. */
+  private takeUp(join: Join, at: number, state: unknown): void {
+    try {
+      this.states[at] = join.transform.copy(state);
+    } catch (error) {
+      this.counters.failed(join.name, error);
+      for (const record of join.transform.waiting(state)) join.emit(record);
+    }
   }
 
   private end(source: LogSource, start: number, marks: Waiting["marks"], end: Mark, block?: Block): Passed {
@@ -204,6 +215,11 @@ export class Chain {
     if (records !== undefined || isUtf8(bytes)) return;
     this.counters.invalidUtf8(bytes);
   }
+}
+
+/** The mark before a record that began in this block. */
+function markBefore(block: Block, record: LogRecord): Mark {
+  return block.markAt(record instanceof LineRecord ? record.beginning : record.offset - block.start);
 }
 
 /** Records whose last line came later than the next one's go before it all the same. */

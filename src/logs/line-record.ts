@@ -16,6 +16,8 @@ export class LineRecord implements LogRecord {
   isCut = false;
   /** Bytes of the source it was made of, line ends included. */
   span: number;
+  /** Where it began in the bytes of its block, for the mark before it. */
+  readonly beginning: number;
   private memory: Buffer;
   private start: number;
   private end: number;
@@ -23,13 +25,21 @@ export class LineRecord implements LogRecord {
   private isMemory = true;
 
   /** The line is `memory` from `start` to `end`, without its newline; the memory is that of its block. */
-  constructor(source: LogSource, offset: number, memory: Uint8Array, start = 0, end = memory.length) {
+  constructor(
+    source: LogSource,
+    offset: number,
+    memory: Uint8Array,
+    start = 0,
+    end = memory.length,
+    beginning = start,
+  ) {
     this.source = source;
     this.offset = offset;
     this.memory = asBuffer(memory);
     this.start = start;
     this.end = end;
     this.span = end - start + 1;
+    this.beginning = beginning;
   }
 
   get text(): string {
@@ -96,7 +106,7 @@ export class LineRecord implements LogRecord {
 
   /** A record that may be changed without this one being changed. */
   clone(): LineRecord {
-    const copy = new LineRecord(this.source, this.offset, this.memory, this.start, this.end);
+    const copy = new LineRecord(this.source, this.offset, this.memory, this.start, this.end, this.beginning);
     if (!this.isMemory) copy.text = this.text;
     copy.fields = this.fields === undefined ? undefined : structuredClone(this.fields);
     copy.time = this.time;

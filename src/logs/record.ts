@@ -37,6 +37,8 @@ export function recordsOf(block: Block): readonly LogRecord[] {
     if (isCrlf) record.span++;
     records.push(record);
   });
+  if (!isSame)
+    for (const [at, record] of records.entries()) record.span = (records[at + 1]?.offset ?? block.end) - record.offset;
   return records;
 }
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LogOutput } from "../../src/contracts.ts";
+import files from "../../src/log-inputs/files.ts";
 import type { LogEntry } from "../../src/logs/routes.ts";
 import { logTransforms } from "../../src/registry.gen.ts";
 import { PipelineRun } from "../kit/pipeline-run.ts";
@@ -101,6 +102,24 @@ describe("a stack trace", () => {
     await start("1m", ["other"]);
     await until(() => texts.length === 3);
     expect(texts).toEqual(["before", record, "after"]);
+  });
+
+  test("that waits in a file that is not UTF-8 is read again from where it begins there", async () => {
+    const texts: string[] = [];
+    run.other = recording(texts);
+    const wide = (text: string) => Buffer.from(text, "utf16le");
+    const entry = {
+      ...run.entry([], ["other"], "files", await transforms({ join: { traces: "java", quiet: "1m" } })),
+      input: { use: "files", options: files.config.parse({ paths: ["*.log"], encoding: "utf-16le" }) },
+    };
+    writeFileSync(run.path("a.log"), wide("größer\na.Error: x\n"));
+    await run.start(entry);
+    await until(() => run.pipeline.state()[0]?.outputs.other?.acknowledgedBytes === 14);
+    await run.pipeline.stop();
+    appendFileSync(run.path("a.log"), wide("\tat a.B.c(B.java:1)\nafter\n"));
+    await run.start(entry);
+    await until(() => texts.length === 3);
+    expect(texts).toEqual(["größer", record, "after"]);
   });
 
   test("that waits comes out at once when the collector drains", async () => {
