@@ -71,11 +71,25 @@ const shape = z.strictObject({
   into: option(field(), "A field to put what is found under. Without it, fields stand beside each other.").optional(),
   original: option(field(), "A field to keep the text in that was read. Without it, only its parts stay.").optional(),
   time: option(
-    z.union([time, z.literal(false), field().transform((name) => time.parse({ field: name }))]),
+    z.union([
+      time,
+      z.literal(false),
+      z
+        .string()
+        .min(1)
+        .transform((name) => time.parse({ field: name })),
+    ]),
     "Where the time of writing stands: a field's name, or options; `false` looks for none. Without a field, it is where the format has it; in JSON, logfmt and by regex, the first of `@timestamp`, `timestamp`, `time`, `ts`.",
   ).prefault({}),
   severity: option(
-    z.union([severity, z.literal(false), field().transform((name) => severity.parse({ field: name }))]),
+    z.union([
+      severity,
+      z.literal(false),
+      z
+        .string()
+        .min(1)
+        .transform((name) => severity.parse({ field: name })),
+    ]),
     "Where the severity stands: a field's name, or options; `false` looks for none. Without a field, it is where the format has it, or the first of `severity`, `level`, `lvl`, `loglevel`, `log.level`.",
   ).prefault({}),
   onFailure: option(

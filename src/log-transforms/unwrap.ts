@@ -32,11 +32,10 @@ export default defineLogTransform<Options>({
   config: z.union([full, z.enum(formats).transform((format) => full.parse({ format }))]),
   explain: ({ format, stream, attributes }) => {
     const kept = [
-      stream === undefined ? "" : `its stream as ${stream}`,
-      attributes === undefined ? "" : `its attributes as ${attributes}`,
+      ...(stream === undefined ? [] : [`; its stream is kept as ${stream}`]),
+      ...(attributes === undefined ? [] : [`; its attributes are kept as ${attributes}`]),
     ];
-    const fields = kept.filter(Boolean).join(" and ");
-    return `the line is taken out of what ${format} wrote around it, with its time; pieces of a line are joined, stream by stream${fields === "" ? "" : `; ${fields} stay beside it`}.`;
+    return `the line is taken out of what ${format} wrote around it, with its time; pieces of a line are joined, stream by stream${kept.join("")}.`;
   },
   async create({ format, stream, attributes, maxBytes }, { input, transform, metrics }) {
     const { Unwrapper } = await import("../logs/unwrapping/unwrapper.ts");
