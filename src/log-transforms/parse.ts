@@ -126,7 +126,7 @@ export default defineLogTransform<Options>({
   async create(options, { input, transform, metrics, clock }) {
     const { format, regex: pattern, field, into, original, time, severity, onFailure } = options;
     const [{ FieldPath }, { Parser }, { readerOf }, { timeReader }] = await Promise.all([
-      import("../logs/field-path.ts"),
+      import("../logs/transforms/field-path.ts"),
       import("../logs/parsing/parser.ts"),
       import("../logs/parsing/formats.ts"),
       import("../logs/parsing/time.ts"),

@@ -1,8 +1,7 @@
 /** What a chain of transforms counts and says, with its series looked up once. */
 import { isUtf8 } from "node:buffer";
 import type { Counter, LogRecord, Thread } from "../contracts.ts";
-import { LineRecord } from "./line-record.ts";
-import { eachLine } from "./record.ts";
+import { eachLine, LineRecord } from "./record.ts";
 
 /** A transform that fails at every line must not be an event at every line. */
 const sayAgainMs = 60_000;

@@ -5,12 +5,22 @@ import { LineRecord } from "../../src/logs/record.ts";
 import { MetricsRegion, spineMetrics } from "../../src/metrics.ts";
 import { logTransforms } from "../../src/registry.gen.ts";
 
-/** Options to try. A transform without a row here is tried without options, where it takes none. */
+/** Options to try. A transform without a row here fails its suite. */
 const options: Readonly<Record<string, readonly unknown[]>> = {
   join: ["java", "python", "go", "node", "ruby", { start: "^\\S" }, { continue: "^\\s" }],
   parse: ["json", "logfmt", "nginx", "apache", "klog", "syslog", { regex: "(?<a>.)" }],
   unwrap: ["cri", "docker"],
+  keep: [{ where: { level: "info" } }],
+  drop: [{ where: { level: "info" } }],
+  sample: [0.5],
+  redact: [{ secrets: true }, { fields: ["a"] }],
+  add: [{ a: "b" }],
+  remove: [["a"]],
+  rename: [{ a: "b" }],
 };
+
+/** Those whose keys are names of fields. */
+const takesAnyKey = new Set(["add"]);
 
 const lines = [
   "",
@@ -77,8 +87,11 @@ for (const [name, load] of Object.entries(logTransforms)) {
 
     test("refuses options it does not know", async () => {
       const { default: definition } = await load();
-      expect(definition.config.safeParse({ certainlyNotAnOption: 1 }).success).toBe(false);
+      const wrong = takesAnyKey.has(name) ? 1 : { certainlyNotAnOption: 1 };
+      expect(definition.config.safeParse(wrong).success).toBe(false);
     });
+
+    test("has options to be tried with", () => expect(options[name]).toBeDefined());
 
     for (const given of options[name] ?? []) {
       test(`${JSON.stringify(given)}: no record makes it fail, and none comes out twice or from nowhere`, async () => {

@@ -1,7 +1,7 @@
 /** What `log-transforms/parse` does with a record: reads it, and puts what it found in its place. */
 import type { Counter, LogRecord, RecordTransform, Severity } from "../../contracts.ts";
-import type { FieldPath } from "../field-path.ts";
 import { LineRecord } from "../line-record.ts";
+import type { FieldPath } from "../transforms/field-path.ts";
 import { type ParsedFields, put, type Read } from "./format.ts";
 import { severityOf } from "./severity.ts";
 import type { TimeReader } from "./time.ts";
@@ -38,7 +38,7 @@ export class Parser implements RecordTransform {
 
   apply(record: LogRecord): boolean {
     const { field, read, ownTime, ownSeverity, dropsOthers, unparsed } = this.options;
-    const text = field === undefined ? textOf(record) : field.valueIn(record.fields);
+    const text = field === undefined ? textOf(record) : field.get(record.fields ?? {});
     const parsed = typeof text === "string" ? read(text) : undefined;
     if (parsed === undefined || typeof text !== "string") {
       unparsed.add(1);
@@ -66,7 +66,7 @@ export class Parser implements RecordTransform {
 
   private timeIn(fields: ParsedFields): bigint | undefined {
     for (const name of this.options.timeFields) {
-      const value = name.valueIn(fields);
+      const value = name.get(fields);
       const time = value === undefined ? undefined : this.options.readTime(value);
       if (time !== undefined) return time;
     }
@@ -76,7 +76,7 @@ export class Parser implements RecordTransform {
   private severityIn(fields: ParsedFields): Severity | undefined {
     const { severityFields, severities } = this.options;
     for (const name of severityFields) {
-      const value = name.valueIn(fields);
+      const value = name.get(fields);
       if (value === undefined) continue;
       const severity =
         (severities.size > 0 ? severities.get(String(value).toLowerCase()) : undefined) ?? severityOf(value);
