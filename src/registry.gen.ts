@@ -25,6 +25,7 @@ export const logTransforms: Record<string, () => Promise<{ default: LogTransform
 
 export const logOutputs: Record<string, () => Promise<{ default: LogOutputDefinition }>> = {
   "file": () => import("./log-outputs/file.ts"),
+  "forward": () => import("./log-outputs/forward.ts"),
   "http": () => import("./log-outputs/http.ts"),
   "loki": () => import("./log-outputs/loki.ts"),
   "stdout": () => import("./log-outputs/stdout.ts"),

@@ -1,6 +1,7 @@
 /** Messages as they travel on a stream: counted, or ended by a newline (RFC 6587), or as RELP's commands. */
 import { isUtf8 } from "node:buffer";
 import type { Rejection } from "../contracts.ts";
+import { GrowingBytes } from "./_growing-bytes.ts";
 import type { SyslogMessage } from "./_syslog-message.ts";
 
 export interface FrameLimits {
@@ -14,34 +15,6 @@ const newline = 10;
 /** How rsyslog and others write a control character where it must not stand. */
 const escapedNewline = Buffer.from("#012");
 
-/** Bytes that grow. */
-class Growing {
-  length = 0;
-  private memory = Buffer.allocUnsafe(256 * 1024);
-
-  get bytes(): Buffer {
-    return this.memory.subarray(0, this.length);
-  }
-
-  text(text: string): void {
-    this.room(text.length * 3);
-    this.length += this.memory.write(text, this.length);
-  }
-
-  add(bytes: Uint8Array): void {
-    this.room(bytes.length);
-    this.memory.set(bytes, this.length);
-    this.length += bytes.length;
-  }
-
-  private room(wanted: number): void {
-    if (this.length + wanted <= this.memory.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.memory.length * 2, this.length + wanted));
-    larger.set(this.bytes);
-    this.memory = larger;
-  }
-}
-
 /** How one message is framed. */
 export type Framing = "counted" | "newline" | { readonly command: (length: number) => string };
 
@@ -50,7 +23,7 @@ export class Frames {
   readonly rejected: Rejection[] = [];
   /** Bytes left out of messages that were cut. */
   cutBytes = 0;
-  private readonly out = new Growing();
+  private readonly out = new GrowingBytes();
   private readonly framing: Framing;
   private readonly limits: FrameLimits;
 

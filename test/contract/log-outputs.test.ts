@@ -8,6 +8,7 @@ import { logOutputs } from "../../src/registry.gen.ts";
 import { ByteServer } from "../kit/byte-server.ts";
 import { HttpSink, type SinkRequest } from "../kit/http-sink.ts";
 import { pushedIn } from "../kit/loki-sink.ts";
+import { ackOf, ForwardReceiver } from "../kit/forward-receiver.ts";
 import { batchOf, OutputRun } from "../kit/output-run.ts";
 import { countedMessages, parse5424 } from "../kit/syslog-receiver.ts";
 import { until } from "../kit/until.ts";
@@ -153,6 +154,45 @@ function asText(text: string): string {
   return Buffer.from(text, "latin1").toString("utf8").replaceAll("\r\n", "\n");
 }
 
+function forwardSink(): Sink {
+  let breaks = false;
+  let stalled: (() => void)[] | undefined;
+  const receiver = new ForwardReceiver({
+    answer(chunk, visit) {
+      if (breaks) visit.reset();
+      else if (stalled !== undefined) stalled.push(() => visit.say(ackOf(chunk)));
+      else return ackOf(chunk);
+      return undefined;
+    },
+  });
+  let held = 0;
+  const textOf = (message: unknown) => Buffer.from(message as string | Uint8Array).toString("latin1");
+  return {
+    options: { address: `127.0.0.1:${receiver.server.port}` },
+    text: () => {
+      const taken = receiver.entries.slice(0, stalled === undefined ? undefined : held);
+      return taken.map(({ record }) => `${textOf(record.message)}\n`).join("");
+    },
+    stall: () => {
+      held = receiver.entries.length;
+      const waiting: (() => void)[] = [];
+      stalled = waiting;
+      return () => {
+        stalled = undefined;
+        for (const answer of waiting) answer();
+      };
+    },
+    breakNext: () => {
+      breaks = true;
+      setTimeout(() => {
+        breaks = false;
+      }, 50);
+    },
+    isOfRecords: true,
+    close: () => receiver.server.stop(),
+  };
+}
+
 const sinks: Record<string, (stdout: FakeStdout) => Sink | Promise<Sink>> = {
   stdout: stdoutSink,
   file: fileSink,
@@ -171,6 +211,7 @@ const sinks: Record<string, (stdout: FakeStdout) => Sink | Promise<Sink>> = {
     asText,
   ),
   syslog: syslogSink,
+  forward: forwardSink,
 };
 
 interface Opened {
