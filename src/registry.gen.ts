@@ -27,6 +27,7 @@ export const logOutputs: Record<string, () => Promise<{ default: LogOutputDefini
   "file": () => import("./log-outputs/file.ts"),
   "forward": () => import("./log-outputs/forward.ts"),
   "http": () => import("./log-outputs/http.ts"),
+  "kafka": () => import("./log-outputs/kafka.ts"),
   "loki": () => import("./log-outputs/loki.ts"),
   "stdout": () => import("./log-outputs/stdout.ts"),
   "syslog": () => import("./log-outputs/syslog.ts"),

@@ -1,6 +1,6 @@
 /** Lines as JSON objects, for outputs with `format: json`. */
 import type { Block, LogRecord } from "../contracts.ts";
-import { lineOf, recordsOf } from "../logs/record.ts";
+import { LineRecord, lineOf, recordsOf } from "../logs/record.ts";
 
 /** How an output of lines writes them: as they are, or each as one JSON object. */
 export type LineFormat = "text" | "json";
@@ -8,6 +8,14 @@ export type LineFormat = "text" | "json";
 /** A block as an output of lines writes it. As text it is the block's own memory: nothing is copied. */
 export function bytesOf(block: Block, format: LineFormat): Uint8Array {
   return format === "text" ? block.bytes : jsonLinesOf(block);
+}
+
+/** One record as an output writes it, without a newline. A line that no transform touched is not copied. */
+export function recordBytes(record: LogRecord, format: LineFormat): Buffer {
+  if (format === "json") return Buffer.from(jsonOf(record));
+  const unchanged = record instanceof LineRecord && record.fields === undefined ? record.unchanged : undefined;
+  if (unchanged === undefined) return Buffer.from(lineOf(record));
+  return Buffer.from(unchanged.buffer, unchanged.byteOffset, unchanged.byteLength);
 }
 
 /** One JSON object for each record, each ended by a newline. Bytes that are no UTF-8 become U+FFFD. */

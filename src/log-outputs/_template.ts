@@ -30,6 +30,7 @@ export class Template {
   private value(name: string, source: LogSource): string {
     if (name.startsWith("fields.")) return fieldText(source.fields[name.slice("fields.".length)]);
     if (name === "input") return source.input;
+    if (name === "path") return source.path;
     if (name === "file") return source.path.slice(source.path.lastIndexOf("/") + 1);
     const iso = new Date(this.clock.wall()).toISOString();
     return name === "hour" ? iso.slice(11, 13) : iso.slice(0, 10);

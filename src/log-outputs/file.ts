@@ -2,7 +2,7 @@ import * as z from "zod";
 import { duration, option, size } from "../config/scalars.ts";
 import { defineLogOutput } from "../contracts.ts";
 
-const places = /\{(?!(?:date|hour|input|file|fields\.[^{}]+)\})[^}]*\}?/;
+const places = /\{(?!(?:date|hour|input|file|path|fields\.[^{}]+)\})[^}]*\}?/;
 
 const path = option(
   z
@@ -10,9 +10,9 @@ const path = option(
     .min(1)
     .refine((text) => !places.test(text), {
       message: "has a place that nothing fills in",
-      params: { remedy: "write {date}, {hour}, {input}, {file} or {fields.name}" },
+      params: { remedy: "write {date}, {hour}, {input}, {file}, {path} or {fields.name}" },
     }),
-  "Where to write, relative to this file or absolute; its folders are made. May have places: `{date}` and `{hour}` (UTC), `{input}` (name of the entry), `{file}` (name of the file a line is from), `{fields.name}` (one of the entry's fields).",
+  "Where to write, relative to this file or absolute; its folders are made. May have places: `{date}` and `{hour}` (UTC), `{input}` (name of the entry), `{file}` (name of the file a line is from), `{path}` (its whole path), `{fields.name}` (one of the entry's fields).",
   { required: true },
 );
 

@@ -1,5 +1,5 @@
 /** What every log output must keep, whatever it writes to: runs over the registry, so a new file is tested before it has a test. */
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { ByteServer } from "../kit/byte-server.ts";
 import { HttpSink, type SinkRequest } from "../kit/http-sink.ts";
 import { pushedIn } from "../kit/loki-sink.ts";
 import { ackOf, ForwardReceiver } from "../kit/forward-receiver.ts";
+import { hasKafka, Kafka } from "../kit/kafka.ts";
 import { batchOf, OutputRun } from "../kit/output-run.ts";
 import { countedMessages, parse5424 } from "../kit/syslog-receiver.ts";
 import { until } from "../kit/until.ts";
@@ -193,6 +194,29 @@ function forwardSink(): Sink {
   };
 }
 
+let broker: Promise<Kafka> | undefined;
+let topics = 0;
+
+async function kafkaSink(): Promise<Sink> {
+  broker ??= Kafka.start();
+  const kafka = await broker;
+  const topic = `contract-${topics++}`;
+  kafka.createTopic(topic, 1);
+  return {
+    options: { brokers: [`127.0.0.1:${kafka.port}`], topic, timeout: "2s", connectTimeout: "1s" },
+    text: () => {
+      const records = kafka.consume(topic, 1_000, 3_000);
+      return records.map(({ bytes }) => `${bytes}\n`).join("");
+    },
+    breakNext: () => kafka.freeze(4_000),
+    isOfRecords: true,
+  };
+}
+
+/** Where the real thing is the only sink; `hasKafka` says loudly what is missing. */
+const missing: readonly string[] = (await hasKafka()) ? [] : ["kafka"];
+afterAll(async () => (await broker)?.remove());
+
 const sinks: Record<string, (stdout: FakeStdout) => Sink | Promise<Sink>> = {
   stdout: stdoutSink,
   file: fileSink,
@@ -212,6 +236,7 @@ const sinks: Record<string, (stdout: FakeStdout) => Sink | Promise<Sink>> = {
   ),
   syslog: syslogSink,
   forward: forwardSink,
+  kafka: kafkaSink,
 };
 
 interface Opened {
@@ -245,12 +270,13 @@ for (const [name, load] of Object.entries(logOutputs)) {
       const { default: definition } = await load();
       expect(definition.config.safeParse({ certainlyNotAnOption: 1 }).success).toBe(false);
     });
+  });
 
+  describe.skipIf(missing.includes(name))(`log output ${name} and where it writes to`, () => {
     test("delivers every byte in the order of the blocks, and says so only then", async () => {
       const { output, sink, end } = await open((await load()).default);
-      expect(await output.deliver(batchOf("one\n", "two\r\nthree\n", "\u00ff\u0000binary\n"))).toEqual({
-        outcome: "delivered",
-      });
+      const batch = batchOf("one\n", "two\r\nthree\n", "\u00ff\u0000binary\n");
+      expect(await output.deliver(batch)).toEqual({ outcome: "delivered" });
       const two = sink.isOfRecords ? "two\n" : "two\r\n";
       const text = `one\n${two}three\n\u00ff\u0000binary\n`;
       expect(sink.text()).toBe(sink.seen?.(text) ?? text);
