@@ -76,7 +76,7 @@ function outputFindings(items: readonly unknown[], outputs: readonly string[], p
 }
 
 /** Keys of an entry, of an output or of a transform that are no drop-in. */
-const besideDropIns = new Set(["name", "transform", "to", "batch", "retry", "deadLetters"]);
+const besideDropIns = new Set(["name", "fields", "pod", "transform", "to", "batch", "retry", "deadLetters"]);
 
 function oneDropIn(entry: unknown, keys: readonly string[], path: Path, what: string): Finding[] {
   if (!isMap(entry)) return [];

@@ -63,10 +63,17 @@ function explainLogs(pipeline: LogPipeline, dropIns: DropIns): string[] {
   });
   return [
     `Lines (logs "${pipeline.name}") come from ${pipeline.input.use}: ${input}`,
+    ...explainFields(pipeline.fields),
     ...(transforms.length === 0 ? [] : ["  On its way each line passes, in this order:", ...transforms]),
     `  Each goes to ${plural(pipeline.outputs.length, "output")}, and counts as done when that has it for good.`,
     ...outputs,
   ];
+}
+
+/** By name only: values may have come from secrets. */
+function explainFields(fields: LogPipeline["fields"] = {}): string[] {
+  const names = Object.keys(fields);
+  return names.length === 0 ? [] : [`  Every record has the ${plural(names.length, "field")} ${names.join(", ")}.`];
 }
 
 function said(dropIn: LoadedDropIn | undefined, options: unknown): string {

@@ -160,7 +160,7 @@ class Loading {
     if (certain.length > 0 || this.#document.faults.length > 0) return this.#faulty(certain);
     if (parsed === undefined || findings.length > 0)
       return { ok: "unresolved", paths: findings.map(({ path }) => formatPath(path)) };
-    const config = toConfig(parsed, resolve(this.#document.file), dropIns, filters);
+    const config = this.#looking(() => toConfig(parsed, resolve(this.#document.file), dropIns, filters));
     const circles = await ownOutputFindings(config.logs, dropIns, this.#folder);
     if (circles.length > 0) return this.#faulty(circles);
     const state = this.#env === undefined ? undefined : lookForState(config, this.#env);
@@ -197,10 +197,9 @@ class Loading {
 
   #parse(raw: unknown, dropIns: DropIns): { parsed: Parsed | undefined; findings: readonly Finding[] } {
     const schema = documentSchema(dropIns, (section) => memberOf(raw, section) !== undefined);
-    const surroundings = { folder: this.#folder, files: this.#files, looksAtFiles: this.#env !== undefined };
     // Compiling the schemas costs more than it saves: a document is read once.
     const parse = (value: unknown) =>
-      withSurroundings(surroundings, () => schema.safeParse(value, { error: tellKnownKeys, jitless: true }));
+      this.#looking(() => schema.safeParse(value, { error: tellKnownKeys, jitless: true }));
     let document = raw;
     let result = parse(document);
     if (!result.success) {
@@ -209,6 +208,12 @@ class Loading {
     }
     if (result.success) return { parsed: result.data, findings: [] };
     return { parsed: undefined, findings: toFindings(result.error.issues, this.#source(document)) };
+  }
+
+  /** Runs what may look at files and the environment. */
+  #looking<T>(run: () => T): T {
+    const looksAtFiles = this.#env !== undefined;
+    return withSurroundings({ folder: this.#folder, files: this.#files, looksAtFiles, env: this.#env ?? {} }, run);
   }
 
   #source(document: unknown): Source {

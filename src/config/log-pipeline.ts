@@ -1,6 +1,7 @@
 /** `logs:`: where lines come from and where they go. */
 import * as z from "zod";
 import type { LoadedDropIn } from "./drop-ins.ts";
+import { logFieldsShape, toEntryFields } from "./log-fields.ts";
 import { distinctNames } from "./names.ts";
 import { policyShape, toPolicy } from "./output-policy.ts";
 import { name, option } from "./scalars.ts";
@@ -45,6 +46,7 @@ export interface LogDropIns {
 export function logPipelineSchema({ logInputs, logTransforms, logOutputs }: LogDropIns) {
   const shape = {
     name: option(name(), "Stands in metrics and events; unique.", { default: "the input's own name" }).optional(),
+    ...logFieldsShape(),
     transform: option(
       z.array(transformSchema(logTransforms)),
       "What is done to lines on their way, in this order: names of transforms, or `{ transform: options }`. Without any, lines go as they are.",
@@ -76,6 +78,11 @@ function toOutput(options: NonNullable<LogPipelineOptions["to"]>[number], output
   return { name: options.name ?? output.use, ...output, ...(policy && { policy }) };
 }
 
+function fieldsOf(options: LogPipelineOptions): Pick<LogPipeline, "fields"> {
+  const fields = toEntryFields(options);
+  return Object.keys(fields).length === 0 ? {} : { fields };
+}
+
 /** Transforms of one entry, each with a name that its numbers stand under. */
 function toTransforms(items: LogPipelineOptions["transform"], transforms: Offered): NamedDropIn[] {
   const all = (items ?? []).map((item) =>
@@ -92,6 +99,7 @@ export function toLogPipelines(all: readonly LogPipelineOptions[], dropIns: LogD
   return all.map((one, at) => ({
     name: names[at]!,
     input: chosen(one, logInputs),
+    ...fieldsOf(one),
     transforms: toTransforms(one.transform, logTransforms),
     outputs: (one.to ?? []).map((output) => toOutput(output, logOutputs)),
   }));

@@ -2,9 +2,10 @@
  * What reading a configuration may look at outside its text. A zod schema has no place to hand this to its
  * scalars, and parsing is synchronous, so one variable holds it while a document is parsed.
  */
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Parsed } from "./address.ts";
+import type { Environment } from "./references.ts";
 
 interface Surroundings {
   /** The folder relative paths start from. */
@@ -13,9 +14,11 @@ interface Surroundings {
   readonly files: Set<string>;
   /** False when the files need not be here: `check --no-env`. */
   readonly looksAtFiles: boolean;
+  /** Where `pod:` finds what it says; empty where nothing outside is looked at. */
+  readonly env: Environment;
 }
 
-let surroundings: Surroundings = { folder: "/", files: new Set(), looksAtFiles: false };
+let surroundings: Surroundings = { folder: "/", files: new Set(), looksAtFiles: false, env: {} };
 
 /** Runs `parse` with these surroundings. `parse` must not be asynchronous. */
 export function withSurroundings<T>(given: Surroundings, parse: () => T): T {
@@ -54,10 +57,28 @@ export function fileTrouble(error: unknown): string {
   return known[code] ?? `cannot be read (${code || String(error)})`;
 }
 
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
 export const readingFiles = {
   /** The absolute path. */
   resolve(path: string): string {
     return resolve(surroundings.folder, path);
+  },
+
+  environment(): Environment {
+    return surroundings.env;
+  },
+
+  /** The text of a file that need not be there; it is watched from now on. */
+  look(path: string): string | undefined {
+    surroundings.files.add(path);
+    return surroundings.looksAtFiles ? textOf(path) : undefined;
   },
 
   /** The absolute path of a file that must be readable, and is watched from now on. */

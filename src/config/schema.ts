@@ -9,6 +9,7 @@ import type { ServerTlsFiles } from "../net/server-tls.ts";
 import type { Address, Upstream } from "./address.ts";
 import type { Cidr } from "./cidr.ts";
 import type { Destination } from "./forward-proxy.ts";
+import type { EntryFields } from "./log-fields.ts";
 
 export type { Address, Upstream } from "./address.ts";
 export type { Cidr } from "./cidr.ts";
@@ -112,6 +113,8 @@ export interface LogPipeline {
   /** Unique; given, or the input's name, with `-2`, `-3` … from the second on. */
   readonly name: string;
   readonly input: DropIn;
+  /** Of every record: static ones, and those of the pod. */
+  readonly fields?: EntryFields;
   /** In the order in which records pass them; without any, lines go as they are. */
   readonly transforms?: readonly NamedDropIn[];
   /** At least one. */

@@ -98,6 +98,7 @@ export class Pipeline {
     const before = this.current;
     const after = await makeRoutes(logs, before, this.parts);
     this.current = after;
+    after.adopt();
     for (const { shaping, input } of before.routes.filter((route) => !after.routes.includes(route))) {
       // Whoever reads the file next goes on where this input had read to.
       shaping?.finish();

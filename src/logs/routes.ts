@@ -1,6 +1,7 @@
 /** Entries of `logs:` made real: inputs and outputs created together, so that a reload takes effect whole or not at all. */
 import { join, resolve } from "node:path";
 import type {
+  LogFields,
   LogInput,
   LogInputDefinition,
   LogOutputDefinition,
@@ -21,6 +22,8 @@ import type { Taps } from "./tap.ts";
 export interface LogEntry {
   readonly name: string;
   readonly input: { readonly use: string; readonly options: unknown };
+  /** Of every record. */
+  readonly fields?: LogFields;
   /** In order; names are unique within the entry. */
   readonly transforms?: readonly NamedDropIn[];
   readonly outputs: readonly WantedOutput[];
@@ -70,6 +73,8 @@ export interface Route {
   readonly input: LogInput;
   /** What lines go through on their way; undefined where they go as they are. */
   readonly shaping: Shaping | undefined;
+  /** What its sources say of all records: a change of it alone is no reason to make anything anew. */
+  readonly fields: { current: LogFields };
   readonly same: string;
 }
 
@@ -77,9 +82,11 @@ export interface Routes {
   readonly routes: readonly Route[];
   /** By name. */
   readonly outputs: ReadonlyMap<string, Output>;
+  /** Called when they become the ones that run: routes that stay get their new fields. */
+  adopt(): void;
 }
 
-export const noRoutes: Routes = { routes: [], outputs: new Map() };
+export const noRoutes: Routes = { routes: [], outputs: new Map(), adopt() {} };
 
 /** The output that records go to, as they are. Its name is none that a configuration can give. */
 export const recordOutput: WantedOutput = { name: "-", use: "stdout", options: {} };
@@ -106,6 +113,7 @@ class Making implements Routes {
   private readonly before: Routes;
   private readonly parts: RouteParts;
   private readonly made: { close(): unknown }[] = [];
+  private readonly renewed = new Map<Route, LogFields>();
 
   constructor(before: Routes, parts: RouteParts) {
     this.before = before;
@@ -128,10 +136,17 @@ class Making implements Routes {
   async route(entry: LogEntry): Promise<void> {
     const outputs: Output[] = [];
     for (const wanted of entry.outputs) outputs.push(await this.output(wanted));
-    const same = textOf(entry);
+    const { fields = {}, ...rest } = entry;
+    const same = textOf(rest);
     const kept = this.before.routes.find((one) => one.same === same);
     const isKept = outputs.every((output) => this.before.outputs.get(output.queue.name) === output);
-    this.routes.push(kept !== undefined && isKept ? kept : await this.newRoute(entry, outputs, same));
+    const route = kept !== undefined && isKept ? kept : await this.newRoute(entry, outputs, same);
+    this.routes.push(route);
+    if (textOf(route.fields.current) !== textOf(fields)) this.renewed.set(route, fields);
+  }
+
+  adopt(): void {
+    for (const [route, fields] of this.renewed) route.fields.current = fields;
   }
 
   private kept(name: string, same: string): Output | undefined {
@@ -166,10 +181,21 @@ class Making implements Routes {
     const shaping = await this.shaping(entry);
     const direct = outputs.map(({ queue }) => taps.through(queue.lane(() => input)));
     const lanes = shaping === undefined ? direct : direct.map((lane) => shaping.lane(lane));
-    const context = { ...thread, name: entry.name, folder, stateFolder, fields: {}, lanes, checkpoint: checkpoint() };
+    const fields = { current: entry.fields ?? {} };
+    const context = {
+      ...thread,
+      name: entry.name,
+      folder,
+      stateFolder,
+      get fields() {
+        return fields.current;
+      },
+      lanes,
+      checkpoint: checkpoint(),
+    };
     const input: LogInput = await create(entry.input.options, context);
     this.made.push(input);
-    return { name: entry.name, input, shaping, same };
+    return { name: entry.name, input, shaping, fields, same };
   }
 
   private async shaping({ name: input, transforms = [] }: LogEntry): Promise<Shaping | undefined> {
