@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { defineLogTransform } from "../contracts.ts";
+import { type Counter, defineLogTransform } from "../contracts.ts";
 import { pattern } from "./_pattern-options.ts";
 
 const shapeNames = [
@@ -71,13 +71,19 @@ export default defineLogTransform<Options>({
       import("../logs/transforms/secret-shapes.ts"),
     ]);
     const shapes = secrets === true ? usual : secrets === false ? [] : secrets;
+    const counters = new Map<string, Counter>();
+    const counterOf = (kind: string) => {
+      const made = metrics.counter("outrigger_log_redactions_total", { input, transform, kind });
+      counters.set(kind, made);
+      return made;
+    };
     return new Redaction({
       fields: fields.map((name) => new FieldPath(name)),
       patterns: patterns.map((one) => ({ pattern: new RegExp(one.pattern, "gu"), with: one.with ?? instead })),
       shapes: new Map(shapes.map((name) => [name, secretShapes[name]])),
       byName: shapes.includes("keyValues"),
       with: instead,
-      count: (kind) => metrics.counter("outrigger_log_redactions_total", { input, transform, kind }).add(1),
+      count: (kind) => (counters.get(kind) ?? counterOf(kind)).add(1),
     });
   },
 });

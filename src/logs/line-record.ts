@@ -23,6 +23,7 @@ export class LineRecord implements LogRecord {
   private end: number;
   private written: string | undefined = undefined;
   private isMemory = true;
+  private isFields = false;
 
   /** The line is `memory` from `start` to `end`, without its newline; the memory is that of its block. */
   constructor(
@@ -43,7 +44,7 @@ export class LineRecord implements LogRecord {
   }
 
   get text(): string {
-    this.written ??= decoded(this.memory, this.start, this.end);
+    this.written ??= this.isFields ? JSON.stringify(this.fields ?? {}) : decoded(this.memory, this.start, this.end);
     return this.written;
   }
 
@@ -53,11 +54,19 @@ export class LineRecord implements LogRecord {
   }
 
   set text(text: string) {
+    this.isFields = false;
     this.written = text;
     this.isMemory = false;
     this.memory = nothing;
     this.start = 0;
     this.end = 0;
+  }
+
+  /** Forgets how it was written: its text is what its fields say, made when somebody asks for it. */
+  forgetText(): void {
+    this.text = "";
+    this.written = undefined;
+    this.isFields = true;
   }
 
   /** The line's own bytes, as long as nobody changed its text. */

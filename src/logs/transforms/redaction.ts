@@ -7,6 +7,7 @@
  * Most records hold nothing: the text they were read from is looked at once, cheaply, for what each shape needs.
  */
 import type { LogRecord, RecordTransform } from "../../contracts.ts";
+import { LineRecord } from "../line-record.ts";
 import { type FieldPath, isFields } from "./field-path.ts";
 import { NeedleScan } from "./needle-scan.ts";
 import { inPieces, mostPatternText } from "./pieces.ts";
@@ -74,7 +75,8 @@ export class Redaction implements RecordTransform {
     const { fields, text } = record;
     if (fields !== undefined && this.redactFields(fields, text)) {
       // Whoever shows the text although there are fields must not show what was taken out of them.
-      record.text = JSON.stringify(fields);
+      if (record instanceof LineRecord) record.forgetText();
+      else record.text = JSON.stringify(fields);
       return;
     }
     this.patterns = this.options.patterns;
