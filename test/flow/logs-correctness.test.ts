@@ -23,23 +23,19 @@ function expectWhole(verdict: Verdict): void {
 const seed = seedOf("a writer that rotates, collectors that are killed, a destination that fails");
 
 for (let pair = 0; pair < runs / 2; pair++) {
-  test(
-    `lines through kills, rotations and failures, runs ${2 * pair} and ${2 * pair + 1}: none missing, altered or out of order, few twice`,
-    async () => {
-      const seeds = [seed + 2 * pair, seed + 2 * pair + 1];
-      const outcomes = await Promise.all(seeds.map((one) => ordeal({ ...options, seed: one })));
-      for (const [i, { http, stdout, faults, lines, rotations, kills, requests }] of outcomes.entries()) {
-        process.stderr.write(
-          `SEED=${seeds[i]}: ${lines} lines, ${rotations} rotations, ${kills} kills, ${http.duplicates} twice, ${http.excused} gone with their files; ${requests}\n`,
-        );
-        expect(faults).toEqual([]);
-        expectWhole(http);
-        expectWhole(stdout);
-        expect(kills).toBeGreaterThanOrEqual(options.kills);
-        expect(http.worst!.repeatedBytes).toBeLessThanOrEqual(http.worst!.allowedBytes);
-        expect(http.unkeptMs).toBeLessThan(mostUnkeptMs);
-      }
-    },
-    120_000,
-  );
+  test(`lines through kills, rotations and failures, runs ${2 * pair} and ${2 * pair + 1}: none missing, altered or out of order, few twice`, async () => {
+    const seeds = [seed + 2 * pair, seed + 2 * pair + 1];
+    const outcomes = await Promise.all(seeds.map((one) => ordeal({ ...options, seed: one })));
+    for (const [i, { http, stdout, faults, lines, rotations, kills, requests }] of outcomes.entries()) {
+      process.stderr.write(
+        `SEED=${seeds[i]}: ${lines} lines, ${rotations} rotations, ${kills} kills, ${http.duplicates} twice, ${http.excused} gone with their files; ${requests}\n`,
+      );
+      expect(faults).toEqual([]);
+      expectWhole(http);
+      expectWhole(stdout);
+      expect(kills).toBeGreaterThanOrEqual(options.kills);
+      expect(http.worst!.repeatedBytes).toBeLessThanOrEqual(http.worst!.allowedBytes);
+      expect(http.unkeptMs).toBeLessThan(mostUnkeptMs);
+    }
+  }, 120_000);
 }
