@@ -29,6 +29,7 @@ export const logOutputs: Record<string, () => Promise<{ default: LogOutputDefini
   "http": () => import("./log-outputs/http.ts"),
   "kafka": () => import("./log-outputs/kafka.ts"),
   "loki": () => import("./log-outputs/loki.ts"),
+  "otlp": () => import("./log-outputs/otlp.ts"),
   "stdout": () => import("./log-outputs/stdout.ts"),
   "syslog": () => import("./log-outputs/syslog.ts"),
 };

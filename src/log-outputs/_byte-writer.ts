@@ -68,9 +68,28 @@ export class ByteWriter {
     this.length = at;
   }
 
+  /** A varint of 64 bits: below 0 all ten groups are needed. */
+  signed(value: number): void {
+    if (value >= 0) {
+      this.varint(value);
+      return;
+    }
+    for (let rest = BigInt.asUintN(64, BigInt(value)); ; rest >>= 7n) {
+      this.byte(rest > 127n ? Number(rest & 127n) | 128 : Number(rest));
+      if (rest <= 127n) return;
+    }
+  }
+
   fixed64(value: bigint): void {
     this.reserve(8);
     this.length = this.room.writeBigUInt64LE(value, this.length);
+  }
+
+  /** The same number as two halves. */
+  fixed64Of(low: number, high: number): void {
+    this.reserve(8);
+    this.room.writeUInt32LE(low, this.length);
+    this.length = this.room.writeUInt32LE(high, this.length + 4);
   }
 
   fixed32(value: number): void {
@@ -81,6 +100,25 @@ export class ByteWriter {
   double(value: number): void {
     this.reserve(8);
     this.length = this.room.writeDoubleLE(value, this.length);
+  }
+
+  /** Begins something that its length stands before; what is returned goes to `close`. */
+  open(): number {
+    this.byte(0);
+    return this.length;
+  }
+
+  /** Writes the length, now that it is known. Most are one byte long, and room was left for that. */
+  close(start: number): void {
+    const bytes = this.length - start;
+    const more = varintBytes(bytes) - 1;
+    if (more > 0) {
+      this.reserve(more);
+      this.room.copyWithin(start + more, start, this.length);
+    }
+    this.length = start - 1;
+    this.varint(bytes);
+    this.length += bytes;
   }
 
   /** Quotes a run of bytes as a JSON string. They must be UTF-8. */

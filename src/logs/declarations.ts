@@ -62,6 +62,7 @@ export const logEvents = {
     level: "error",
     text: "output {output}: {lines} of {of} lines were not stored, the others were: {reason}",
   },
+  log_destination_warns: { level: "warn", text: "output {output}: the destination warns: {warning}" },
   log_checkpoint_corrupt: { level: "error", text: "{file} is not usable, {problem}: kept as {aside}; {instead}" },
   log_checkpoint_failed: {
     level: "error",

@@ -10,6 +10,7 @@ import { ackOf, ForwardReceiver } from "../kit/forward-receiver.ts";
 import { HttpSink, type SinkRequest } from "../kit/http-sink.ts";
 import { hasKafka, Kafka } from "../kit/kafka.ts";
 import { pushedIn } from "../kit/loki-sink.ts";
+import { sentIn } from "../kit/otlp-sink.ts";
 import { batchOf, OutputRun } from "../kit/output-run.ts";
 import { countedMessages, parse5424 } from "../kit/syslog-receiver.ts";
 import { until } from "../kit/until.ts";
@@ -231,6 +232,15 @@ const sinks: Record<string, (stdout: FakeStdout) => Sink | Promise<Sink>> = {
     (_, request) =>
       pushedIn(request)
         .flatMap(({ entries }) => entries.map(({ line }) => `${line}\n`))
+        .join(""),
+    asText,
+  ),
+  otlp: httpSink(
+    (url) => ({ url, compress: "none" }),
+    {},
+    (_, request) =>
+      sentIn(request)
+        .flatMap(({ records }) => records.map(({ body }) => `${body}\n`))
         .join(""),
     asText,
   ),

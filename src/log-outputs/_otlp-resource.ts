@@ -1,0 +1,44 @@
+/** What the collector knows of where lines come from, by the names OpenTelemetry has for it. */
+import type { LogSource } from "../contracts.ts";
+
+export type Attributes = readonly (readonly [key: string, value: unknown])[];
+
+/** Usual short names; https://opentelemetry.io/docs/specs/semconv/resource/. */
+const conventions: Readonly<Record<string, string>> = {
+  service: "service.name",
+  app: "service.name",
+  version: "service.version",
+  environment: "deployment.environment.name",
+  env: "deployment.environment.name",
+  host: "host.name",
+  cluster: "k8s.cluster.name",
+  namespace: "k8s.namespace.name",
+  node: "k8s.node.name",
+  pod: "k8s.pod.name",
+  podName: "k8s.pod.name",
+  podUid: "k8s.pod.uid",
+  podIp: "k8s.pod.ip",
+  container: "k8s.container.name",
+  deployment: "k8s.deployment.name",
+};
+
+/** Maps whose members are attributes of their own. */
+const families: Readonly<Record<string, string>> = { labels: "k8s.pod.label", annotations: "k8s.pod.annotation" };
+
+/**
+ * The attributes of a source's resource: its entry's fields under their conventional names, others as they are called.
+ * A service must have a name: that of the entry where nobody says one. `fixed` wins.
+ */
+export function resourceOf({ fields, input }: LogSource, fixed: Readonly<Record<string, string>>): Attributes {
+  const attributes: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    const family = families[name];
+    if (value === null || value === undefined) continue;
+    if (family !== undefined && typeof value === "object")
+      for (const [key, member] of Object.entries(value)) attributes[`${family}.${key}`] = member;
+    else attributes[conventions[name] ?? name] ??= value;
+  }
+  // What says `service` outright counts more than what says `app`.
+  const service = fields["service.name"] ?? fields.service ?? attributes["service.name"] ?? input;
+  return Object.entries({ ...attributes, "service.name": service, ...fixed });
+}
