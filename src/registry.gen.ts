@@ -24,6 +24,7 @@ export const logTransforms: Record<string, () => Promise<{ default: LogTransform
 };
 
 export const logOutputs: Record<string, () => Promise<{ default: LogOutputDefinition }>> = {
+  "elasticsearch": () => import("./log-outputs/elasticsearch.ts"),
   "file": () => import("./log-outputs/file.ts"),
   "forward": () => import("./log-outputs/forward.ts"),
   "http": () => import("./log-outputs/http.ts"),

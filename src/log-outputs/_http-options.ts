@@ -87,3 +87,19 @@ export function lineSize(fallback: string) {
     .refine((bytes) => bytes >= 1024, { error: "is too small for a line", params: { remedy: "write at least 1KiB" } })
     .prefault(fallback);
 }
+
+/** Options of outputs whose lines become JSON objects. */
+export function documentShape() {
+  return {
+    messageField: z
+      .string()
+      .min(1)
+      .default("message")
+      .describe("The member that a line becomes which was not parsed and is no JSON object."),
+    pathField: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("The member that names the file, such as `log.file.path`. Default: none does."),
+  };
+}

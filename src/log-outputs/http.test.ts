@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { HttpOutputRun } from "../../test/kit/http-output-run.ts";
-import { batchOf } from "../../test/kit/output-run.ts";
+import { HttpOutputRun, sourceOf } from "../../test/kit/http-output-run.ts";
+import { batchOf, blockOf, recordBlock } from "../../test/kit/output-run.ts";
 import http from "./http.ts";
 
 const run = new HttpOutputRun(http);
@@ -115,6 +115,31 @@ describe("the output http", () => {
   test("says at once when a certificate cannot be used", async () => {
     const failed = run.open({ url: "https://logs.test/", tls: { ca: import.meta.path } });
     expect(await failed.catch(String)).toContain("UserError: logs: output test:");
+  });
+
+  test.each(["ndjson", "json"] as const)("sends documents as %s", async (format) => {
+    run.wall = Date.parse("2026-01-01T00:00:00Z");
+    const output = await run.open({ format, pathField: "path" });
+    const source = sourceOf({ fields: { app: "shop" } });
+    const records = recordBlock([{ fields: { a: [1] }, severity: "error" }, { text: "x\ny" }], source);
+    await output.deliver(batchOf(blockOf('one\n{"two":2}\n', 0, source), records));
+    const [{ headers, body }] = run.sink.requests as [(typeof run.sink.requests)[number]];
+    const text = body.toString();
+    const documents =
+      format === "json"
+        ? JSON.parse(text)
+        : text
+            .split("\n")
+            .slice(0, -1)
+            .map((line) => JSON.parse(line));
+    const shared = { "@timestamp": "2026-01-01T00:00:00.000Z", app: "shop", path: "/logs/app.log" };
+    expect(documents).toEqual([
+      { ...shared, message: "one" },
+      { ...shared, two: 2 },
+      { ...shared, a: [1], level: "error" },
+      { ...shared, message: "x\ny" },
+    ]);
+    expect(headers["content-type"]).toBe(format === "json" ? "application/json" : "application/x-ndjson");
   });
 
   test("takes no options that contradict each other", () => {

@@ -206,4 +206,9 @@ export const logMetrics = {
     doc: "Lines longer than the destination takes, sent as several.",
     labels: byOutput,
   },
+  outrigger_log_output_known_lines_total: {
+    kind: "counter",
+    doc: "Lines the destination had already: sent more than once, and stored once.",
+    labels: ["output"],
+  },
 } as const satisfies Record<string, MetricDeclaration>;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LogOutput, LogOutputDefinition } from "../../src/contracts.ts";
 import { logOutputs } from "../../src/registry.gen.ts";
+import { itemsIn } from "../kit/bulk-sink.ts";
 import { ByteServer } from "../kit/byte-server.ts";
 import { ackOf, ForwardReceiver } from "../kit/forward-receiver.ts";
 import { HttpSink, type SinkRequest } from "../kit/http-sink.ts";
@@ -232,6 +233,15 @@ const sinks: Record<string, (stdout: FakeStdout) => Sink | Promise<Sink>> = {
     (_, request) =>
       pushedIn(request)
         .flatMap(({ entries }) => entries.map(({ line }) => `${line}\n`))
+        .join(""),
+    asText,
+  ),
+  elasticsearch: httpSink(
+    (url) => ({ url, compress: "none" }),
+    { body: '{"errors":false}' },
+    (_, request) =>
+      itemsIn(request)
+        .map(({ document }) => `${document.message}\n`)
         .join(""),
     asText,
   ),

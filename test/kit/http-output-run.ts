@@ -60,5 +60,6 @@ export class HttpOutputRun {
     this.end = new AbortController();
     this.metrics = new MetricsRegion(logMetrics, { strict: true });
     this.events.length = 0;
+    this.wall = 0;
   }
 }
