@@ -10,7 +10,6 @@ export class LineRecord implements LogRecord {
   readonly source: LogSource;
   readonly offset: number;
   fields: Record<string, unknown> | undefined = undefined;
-  time: bigint | undefined = undefined;
   severity: Severity | undefined = undefined;
   stream: string | undefined = undefined;
   isCut = false;
@@ -24,6 +23,10 @@ export class LineRecord implements LogRecord {
   private written: string | undefined = undefined;
   private isMemory = true;
   private isFields = false;
+  private knownTime: bigint | undefined = undefined;
+  /** What says the time, and who reads it: most outputs of lines never ask. */
+  private timeValue: unknown = undefined;
+  private timeReader: ((value: unknown) => bigint | undefined) | undefined = undefined;
 
   /** The line is `memory` from `start` to `end`, without its newline; the memory is that of its block. */
   constructor(
@@ -41,6 +44,26 @@ export class LineRecord implements LogRecord {
     this.end = end;
     this.span = end - start + 1;
     this.beginning = beginning;
+  }
+
+  get time(): bigint | undefined {
+    if (this.timeReader !== undefined) {
+      this.knownTime = this.timeReader(this.timeValue) ?? this.knownTime;
+      this.timeReader = undefined;
+    }
+    return this.knownTime;
+  }
+
+  set time(time: bigint | undefined) {
+    this.knownTime = time;
+    this.timeReader = undefined;
+  }
+
+  /** Has its time read from a value when it is first asked for. A value that is none leaves the time as it was. */
+  readTimeLater(value: unknown, reader: (value: unknown) => bigint | undefined): void {
+    void this.time;
+    this.timeValue = value;
+    this.timeReader = reader;
   }
 
   get text(): string {

@@ -45,7 +45,8 @@ export class Parser implements RecordTransform {
       return !dropsOthers;
     }
     const { fields } = parsed;
-    record.time = (ownTime ? parsed.time : undefined) ?? this.timeIn(fields) ?? record.time;
+    if (ownTime && parsed.time !== undefined) record.time = parsed.time;
+    else this.findTime(record, fields);
     record.severity = (ownSeverity ? parsed.severity : undefined) ?? this.severityIn(fields) ?? record.severity;
     record.fields = this.placed(record, fields, text);
     return true;
@@ -64,13 +65,21 @@ export class Parser implements RecordTransform {
     return fields;
   }
 
-  private timeIn(fields: ParsedFields): bigint | undefined {
-    for (const name of this.options.timeFields) {
+  /** The first field that says a time wins. One that looks like a date is read when it is asked for. */
+  private findTime(record: LogRecord, fields: ParsedFields): void {
+    const { timeFields, readTime } = this.options;
+    for (const name of timeFields) {
       const value = name.get(fields);
-      const time = value === undefined ? undefined : this.options.readTime(value);
-      if (time !== undefined) return time;
+      if (value === undefined) continue;
+      if (record instanceof LineRecord && isDate(value)) {
+        record.readTimeLater(value, readTime);
+        return;
+      }
+      const time = readTime(value);
+      if (time === undefined) continue;
+      record.time = time;
+      return;
     }
-    return undefined;
   }
 
   private severityIn(fields: ParsedFields): Severity | undefined {
@@ -84,6 +93,11 @@ export class Parser implements RecordTransform {
     }
     return undefined;
   }
+}
+
+/** `2026-11-26T10:00:00`, or something like it. */
+function isDate(value: unknown): boolean {
+  return typeof value === "string" && value.charCodeAt(4) === 45 && value.charCodeAt(13) === 58;
 }
 
 function textOf(record: LogRecord): string {
