@@ -73,7 +73,7 @@ export class LineRecord implements LogRecord {
 
   /** The text, not kept: for who needs it once. A block of lines would hold all of it a second time. */
   peek(): string {
-    return this.written ?? decoded(this.memory, this.start, this.end);
+    return this.written ?? (this.isMemory ? decoded(this.memory, this.start, this.end) : this.text);
   }
 
   set text(text: string) {

@@ -39,3 +39,24 @@ test("a detached record keeps its text when the memory it was read into is used 
   bytes.fill("x");
   expect(record.text).toBe("before");
 });
+
+test("a text looked at in passing is the one its fields make, where it was forgotten how it was written", () => {
+  const record = new LineRecord(source, 0, Buffer.from('{"a": 1}'));
+  record.fields = { a: 1 };
+  record.forgetText();
+  expect([record.peek(), record.text]).toEqual(['{"a":1}', '{"a":1}']);
+});
+
+test("a time is read when it is asked for; a value that is none leaves the time as it was", () => {
+  const record = new LineRecord(source, 0, Buffer.from("a"));
+  let asked = 0;
+  const reader = (value: unknown) => {
+    asked++;
+    return typeof value === "bigint" ? value : undefined;
+  };
+  record.readTimeLater(7n, reader);
+  expect(asked).toBe(0);
+  expect([record.time, record.time, asked]).toEqual([7n, 7n, 1]);
+  record.readTimeLater("no time", reader);
+  expect([record.time, record.clone().time, asked]).toEqual([7n, 7n, 2]);
+});
