@@ -140,13 +140,6 @@ export class Kafka {
     });
   }
 
-  /** It stands still, as a process that is paused does, for so long. */
-  freeze(ms: number): void {
-    const { child } = this;
-    child?.kill("SIGSTOP");
-    setTimeout(() => child?.kill("SIGCONT"), ms);
-  }
-
   async stop(signal: "SIGTERM" | "SIGKILL" = "SIGKILL"): Promise<void> {
     this.child?.kill(signal);
     await this.child?.exited;

@@ -69,7 +69,9 @@ describe.skipIf(!isHere)("Kafka", () => {
       ];
       await arrive(run, recordBlock(records, source), blockOf("raw\n", 0, source));
     }
-    const consumed = broker.consume("made\\.of\\.fields-.*", 15);
+    await arrive(await open(broker, "made.of.fields-bytes"), blockOf("\u00ff\u0000 no UTF-8\r\n"));
+    const consumed = broker.consume("made\\.of\\.fields-.*", 16);
+    expect(consumed.find(({ key }) => key === testSource.path)?.bytes).toBe("\u00ff\u0000 no UTF-8");
     for (const compression of all) {
       const key = `fields-${compression}`;
       const [first, second, third] = consumed.filter((record) => record.key === key);
