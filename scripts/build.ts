@@ -6,8 +6,9 @@
  * files lie in one folder, so that a file finds the worker beside it, `new URL("./worker.ts", import.meta.url)`, as it
  * does in the source; and so no two of them may have the same name.
  */
-import { statSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import type { BunPlugin } from "bun";
 
 const root = join(import.meta.dirname, "..");
 const outfile = process.argv[2] ?? join(root, "dist/outrigger");
@@ -15,7 +16,22 @@ const workers = [...new Bun.Glob("src/**/{worker,*-worker}.ts").scanSync({ cwd: 
 const names = workers.map((path) => basename(path));
 if (new Set(names).size < names.length) throw new Error(`two workers have the same name: ${names.sort().join(", ")}`);
 
+/** The Kafka client's codecs read a file beside them when they are loaded; in the binary there is none, so it goes into the text. */
+const codecs: BunPlugin = {
+  name: "codecs",
+  setup(build) {
+    build.onLoad({ filter: /@platformatic\/wasm-utils\/dist\/index\.js$/ }, ({ path }) => {
+      const wasm = readFileSync(join(dirname(path), "native.wasm")).toString("base64");
+      const read = "readFileSync(new URL('../dist/native.wasm', import.meta.url))";
+      const text = readFileSync(path, "utf8");
+      if (!text.includes(read)) throw new Error(`${path} reads its WebAssembly in another way than it did`);
+      return { contents: text.replace(read, `Buffer.from("${wasm}", "base64")`), loader: "js" };
+    });
+  },
+};
+
 const result = await Bun.build({
+  plugins: [codecs],
   entrypoints: [join(root, "src/main.ts"), ...workers],
   naming: { entry: "[name].[ext]" },
   target: "bun",

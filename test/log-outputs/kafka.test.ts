@@ -112,10 +112,9 @@ describe.skipIf(!isHere)("Kafka", () => {
     expect(await run.deliver("meanwhile\n")).toMatchObject({ outcome: "retry", reason: expect.stringMatching(/./) });
     await broker.run();
     await arrive(run, blockOf("meanwhile\n"));
-    const values = broker.consume("away", 100, 5_000).map(({ value }) => value);
-    // A try whose answer was lost may have been written: at least once, never less.
-    expect(values[0]).toBe("before");
-    expect(new Set(values)).toEqual(new Set(["before", "meanwhile"]));
+    // A try whose answer was lost may have been written as well, behind these.
+    const values = broker.consume("away", 2, 60_000).map(({ value }) => value);
+    expect(values).toEqual(["before", "meanwhile"]);
   }, 300_000);
 });
 
