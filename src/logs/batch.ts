@@ -23,6 +23,8 @@ import { batchLimits, type OutputPolicy, retryPolicy } from "./policy.ts";
 /** Memory that all outputs together may hold, and one of them at most. */
 export const totalHeldBytes = 32 * 1024 * 1024;
 export const mostHeldBytes = 8 * 1024 * 1024;
+/** Read beyond a batch under way and the next one. More would only displace the memory that is in the cache. */
+const aheadBytes = 256 * 1024;
 /** What a block costs beyond its bytes. */
 const blockOverheadBytes = 256;
 
@@ -88,9 +90,9 @@ export class OutputQueue {
     this.held = metrics.gauge("outrigger_log_held_bytes", { output: name });
   }
 
-  /** Memory that may still be taken; at 0 or below nothing is to be offered. */
+  /** What may still be offered, in bytes; nothing at 0 or below: memory is used up, or the next batch is waiting. */
   get room(): number {
-    return this.limitBytes - this.heldBytes;
+    return Math.min(this.limitBytes - this.heldBytes, 2 * this.limits.bytes + aheadBytes - this.unsent);
   }
 
   /** Bytes of lines that were offered and are not done with. */

@@ -61,6 +61,8 @@ export class Pipeline {
   private readonly abort = new AbortController();
   private readonly parts: RouteParts;
   private current: Routes = noRoutes;
+  /** One reload after the other: each goes on from what the one before made. */
+  private reloaded: Promise<void> = Promise.resolve();
   /** Outputs that a reload left out, until they have delivered what waited for them. */
   private readonly leaving = new Set<OutputQueue>();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -94,7 +96,13 @@ export class Pipeline {
   }
 
   /** Swaps to other entries, or keeps the old ones and rejects. Files both have go on where they were. */
-  async reload(logs: readonly LogEntry[]): Promise<void> {
+  reload(logs: readonly LogEntry[]): Promise<void> {
+    const swapped = this.reloaded.then(() => this.swap(logs));
+    this.reloaded = swapped.catch(() => {});
+    return swapped;
+  }
+
+  private async swap(logs: readonly LogEntry[]): Promise<void> {
     const before = this.current;
     const after = await makeRoutes(logs, before, this.parts);
     this.current = after;
@@ -143,6 +151,8 @@ export class Pipeline {
       }
       await this.flushUntil(end - checkpointReserveMs);
     }
+    // In a hurry, too: what transforms held back is among what was not sent.
+    for (const { shaping } of this.current.routes) shaping?.finish();
     this.keeping.write();
     return { unreadBytes: this.unreadBytes(), unsentBytes: this.unsentBytes() };
   }

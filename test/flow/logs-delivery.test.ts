@@ -216,7 +216,7 @@ describe("an output that is down for long", () => {
     expect(kept.lines).toEqual([]);
     const held = count("outrigger_log_held_bytes", { output: "other" });
     expect(held).toBeGreaterThan(1_000_000);
-    expect(held).toBeLessThan(9_500_000);
+    expect(held).toBeLessThan(4_000_000);
     kept.isDown = false;
     await until(() => kept.lines.length >= written.length, { deadlineMs: 30_000 });
     expect(kept.lines).toEqual(written);
