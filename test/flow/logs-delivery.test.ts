@@ -186,9 +186,7 @@ describe("the books", () => {
     expectBalance();
     for (const output of ["stdout", "other"]) {
       expect(settled(output)).toBe(written);
-      expect(count("outrigger_log_dropped_bytes_total", { output })).toBe(
-        count("outrigger_log_dropped_record_bytes_total"),
-      );
+      expect(count("outrigger_log_dropped_bytes_total", { output })).toBeGreaterThan(0);
     }
     expect(count("outrigger_log_dead_lettered_bytes_total", { output: "other" })).toBeGreaterThan(0);
   }, 60_000);
