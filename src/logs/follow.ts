@@ -12,6 +12,7 @@ import { FileMark } from "./file-block.ts";
 import { measureFile, stateOf, stateWord } from "./file-state.ts";
 import { FollowedFile } from "./followed-file.ts";
 import { type Following, followingOf, type ReadOptions } from "./following.ts";
+import { Glance } from "./glance.ts";
 import { Exclusion, Glob } from "./glob.ts";
 import { keyOf } from "./identity.ts";
 import { followArrival, followMissed, followReplaced, isCopyOfFollowed, spotNow } from "./opening.ts";
@@ -51,6 +52,7 @@ export class Follower implements LogInput {
   private readonly suspects: Suspects;
   private readonly recollection: Recollection;
   private readonly rewrites: Rewrites;
+  private readonly glance: Glance;
   private order: FollowedFile[] = [];
   private nextFile = 0;
   private nextSurveyAt = Number.NEGATIVE_INFINITY;
@@ -67,13 +69,15 @@ export class Follower implements LogInput {
     this.suspects = this.following.suspects;
     this.recollection = new Recollection(this.following);
     this.rewrites = new Rewrites(this.following);
+    this.glance = new Glance(context.clock);
     this.lastReadAt = context.clock.now();
   }
 
   turn(): number {
     const { clock } = this.following.context;
     const now = clock.now();
-    if ((now >= this.nextSurveyAt || this.following.isUnsettled) && !this.survey(now)) return 0;
+    const isDue = now >= this.nextSurveyAt || this.following.isUnsettled;
+    if (isDue && !this.glanceIsEnough(now) && !this.survey(now)) return 0;
     if (this.readDue(now)) return 0;
     // An idle thread collects no garbage by itself; it would keep megabytes of buffers for nothing.
     if (now - this.lastReadAt > idleMs && this.following.parts.buffers.trim()) Bun.gc(true);
@@ -133,6 +137,19 @@ export class Follower implements LogInput {
     parts.buffers.trim();
   }
 
+  /** False when only a survey can tell what has changed. */
+  private glanceIsEnough(now: number): boolean {
+    const stirred = this.following.isUnsettled ? undefined : this.glance.take(now);
+    if (stirred === undefined) return false;
+    this.nextSurveyAt = now + surveyIntervalMs;
+    for (const { file, stamp } of stirred) {
+      file.seen(file.path, stamp);
+      if (file.isReplaced()) this.hasAnother("replaced", file, now);
+      else if (file.begins()) this.hasAnother("begun", file, now);
+    }
+    return !this.following.isUnsettled;
+  }
+
   /**
    * Looks at everything. False when it must be done again before anything is read: what was not found yet may come
    * before what was.
@@ -141,6 +158,7 @@ export class Follower implements LogInput {
     this.nextSurveyAt = now + surveyIntervalMs;
     if (this.following.isUnsettled) this.lookAgain();
     this.following.isUnsettled = false;
+    this.glance.begin(now);
     const seen = this.following.survey.take();
     const listings = new Listings(this.following);
     const before = new Set(this.following.files.values());
@@ -163,6 +181,8 @@ export class Follower implements LogInput {
     this.isFirst &&= !isComplete;
     if (++this.surveys % surveysPerPruning === 0) this.forgetStreams(seen);
     this.reorder();
+    const isQuiet = isComplete && this.recollection.isOver() && this.retirement.isQuiet(seen);
+    if (isQuiet) this.glance.end(now, seen, this.following.files.values());
     this.unfinishedSurveys = isComplete ? 0 : this.unfinishedSurveys + 1;
     return isComplete || this.unfinishedSurveys % mostUnfinishedSurveys === 0;
   }
@@ -317,13 +337,17 @@ export class Follower implements LogInput {
       const { parts, context } = this.following;
       context.emit("log_path_unreadable", { input: parts.input, path: file.path, error: file.trouble });
     }
-    if (result === "replaced" || result === "begun") {
-      const before = new Set(this.following.files.values());
-      if (result === "replaced") this.replace(file, now);
-      else this.followBefore(file);
-      if (!this.settle(before)) this.following.isUnsettled = true;
-      this.reorder();
-    }
+    if (result === "replaced" || result === "begun") this.hasAnother(result, file, now);
     return result === "more" || result === "replaced" || result === "begun";
+  }
+
+  /** The file holds another content than before, or its first: what it held meanwhile is looked for. */
+  private hasAnother(what: "replaced" | "begun", file: FollowedFile, now: number): void {
+    const before = new Set(this.following.files.values());
+    if (what === "replaced") this.replace(file, now);
+    else this.followBefore(file);
+    if (!this.settle(before)) this.following.isUnsettled = true;
+    this.glance.forget();
+    this.reorder();
   }
 }

@@ -23,10 +23,10 @@ function make(...paths: string[]): void {
 
 function walk(pattern: string): string[] {
   const found: string[] = [];
-  new Glob(join(folder, pattern)).walk(
-    (path) => found.push(path.slice(folder.length + 1)),
-    () => {},
-  );
+  new Glob(join(folder, pattern)).walk({
+    visit: (path) => found.push(path.slice(folder.length + 1)),
+    report: () => {},
+  });
   return found.sort();
 }
 
@@ -101,14 +101,8 @@ test("links to folders are followed by name, and a loop of them ends", () => {
 test("a folder that cannot be listed is reported, a missing one is not", () => {
   symlinkSync("turn", join(folder, "turn"));
   const troubles: string[] = [];
-  new Glob(join(folder, "turn/*.log")).walk(
-    () => {},
-    (_, code) => troubles.push(code),
-  );
-  new Glob(join(folder, "none/*.log")).walk(
-    () => {},
-    (_, code) => troubles.push(code),
-  );
+  new Glob(join(folder, "turn/*.log")).walk({ visit: () => {}, report: (_, code) => troubles.push(code) });
+  new Glob(join(folder, "none/*.log")).walk({ visit: () => {}, report: (_, code) => troubles.push(code) });
   expect(troubles).toEqual(["ELOOP"]);
 });
 

@@ -17,6 +17,15 @@ type Segment =
 /** Folders that cannot be listed are told to it; those that do not exist are not. */
 export type Report = (path: string, code: string) => void;
 
+/** Who hears of a walk. */
+export interface Walker {
+  /** Every path that may match now; one that was written out in full is visited whether it exists or not. */
+  visit(path: string): void;
+  readonly report: Report;
+  /** A folder that is about to be listed. */
+  list?(folder: string): void;
+}
+
 /** Patterns a document may reasonably make of its braces; what comes on top is left out. */
 const mostAlternatives = 1_000;
 /** Depth at which `**` gives up, so that a bind mount inside itself ends. */
@@ -36,9 +45,8 @@ export class Glob {
     this.literal = only.length > 0 && only.every((segment) => segment.kind === "name");
   }
 
-  /** Visits every path that may match now; one that was written out in full is visited whether it exists or not. */
-  walk(visit: (path: string) => void, report: Report): void {
-    for (const segments of this.alternatives) new Walk(segments, visit, report).from("", 0, 0);
+  walk(walker: Walker): void {
+    for (const segments of this.alternatives) new Walk(segments, walker).from("", 0, 0);
   }
 
   matches(path: string): boolean {
@@ -65,13 +73,11 @@ export class Exclusion {
 
 class Walk {
   private readonly segments: readonly Segment[];
-  private readonly visit: (path: string) => void;
-  private readonly report: Report;
+  private readonly walker: Walker;
 
-  constructor(segments: readonly Segment[], visit: (path: string) => void, report: Report) {
+  constructor(segments: readonly Segment[], walker: Walker) {
     this.segments = segments;
-    this.visit = visit;
-    this.report = report;
+    this.walker = walker;
   }
 
   /** Walks on from `folder` (without a slash at its end) with the segment at place `at`. */
@@ -91,7 +97,7 @@ class Walk {
   }
 
   private step(path: string, at: number, isLast: boolean): void {
-    if (isLast) this.visit(path);
+    if (isLast) this.walker.visit(path);
     else this.from(path, at + 1, 0);
   }
 
@@ -102,7 +108,7 @@ class Walk {
     for (const entry of this.entries(folder)) {
       if (entry.name.startsWith(".")) continue;
       if (entry.isDirectory()) this.deep(`${folder}/${entry.name}`, at, isLast, depth + 1);
-      else if (isLast) this.visit(`${folder}/${entry.name}`);
+      else if (isLast) this.walker.visit(`${folder}/${entry.name}`);
     }
   }
 
@@ -115,11 +121,12 @@ class Walk {
   }
 
   private attempt<T>(folder: string, read: () => T[]): T[] {
+    this.walker.list?.(folder || "/");
     try {
       return read();
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? "EIO";
-      if (code !== "ENOENT" && code !== "ENOTDIR") this.report(folder, code);
+      if (code !== "ENOENT" && code !== "ENOTDIR") this.walker.report(folder, code);
       return [];
     }
   }

@@ -23,6 +23,11 @@ export class Recollection {
     return this.rows().length === 0;
   }
 
+  /** True when nothing is looked for any more. */
+  isOver(): boolean {
+    return this.sought.size === 0;
+  }
+
   begin(): void {
     const { streams } = this.following;
     const rows = this.rows();

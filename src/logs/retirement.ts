@@ -3,9 +3,11 @@
  * output acknowledged it, and a little longer, because its writer may have it open still. Only deleted files that
  * together hold too much disk are given up, oldest first, and counted.
  */
+import { openFilesLimit } from "../limits.ts";
 import type { FollowedFile } from "./followed-file.ts";
 import type { Following } from "./following.ts";
 import type { Stamp } from "./identity.ts";
+import type { Seen } from "./survey.ts";
 
 /** Quiet time after which a file without a name is done, and one that was renamed. */
 const deletedQuietMs = 1_000;
@@ -15,8 +17,11 @@ const succeededQuietMs = 1_000;
 const unsucceededQuietMs = 5_000;
 /** Disk that deleted files may keep from being freed, unless the entry says otherwise. */
 const defaultHoldBytes = 256 * 1024 * 1024;
-/** Open files above which quiet ones are closed although nothing happened to them. */
-const mostOpenFiles = 512;
+/**
+ * Open files above which quiet ones are closed although nothing happened to them. An open one costs less to look at,
+ * and its lines are not lost with its name; but descriptors are there for connections first.
+ */
+const mostOpenFiles = Math.min(4096, Math.max(512, Math.floor((openFilesLimit() ?? 0) / 8)));
 
 /** A file that is matched, but closed because nothing happens in it; it is opened again when its size changes. */
 export interface Parked {
@@ -50,6 +55,13 @@ export class Retirement {
       }
     }
     this.limitHeldBytes();
+  }
+
+  /** True when time alone changes nothing: all matched files are open and live, and not so many that quiet ones are closed. */
+  isQuiet({ byKey }: Seen): boolean {
+    const { files } = this.following;
+    if (this.parked.size > 0 || byKey.size !== files.size || files.size > mostOpenFiles) return false;
+    return [...files.values()].every(({ status, key }) => status === "live" && byKey.has(key));
   }
 
   /** True when the file is closed because nothing happened to it, and nothing has since. */

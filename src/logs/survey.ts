@@ -1,5 +1,6 @@
 /** One look at what the patterns of an input match now: every file once, however many names and patterns lead to it. */
 import { type BigIntStats, statSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Emit } from "../contracts.ts";
 import type { Exclusion, Glob } from "./glob.ts";
 import { type Births, keyOf, type Stamp, stampOf } from "./identity.ts";
@@ -15,6 +16,8 @@ export interface Seen {
   readonly byKey: ReadonlyMap<string, Found>;
   /** Key of the file that is at a path. */
   readonly byPath: ReadonlyMap<string, string>;
+  /** Folders in which names were looked for, those that do not exist included. */
+  readonly folders: ReadonlySet<string>;
 }
 
 export interface SurveyOptions {
@@ -41,6 +44,7 @@ export class Survey {
   take(): Seen {
     const byKey = new Map<string, Found>();
     const byPath = new Map<string, string>();
+    const folders = new Set<string>();
     const troubled = new Set<string>();
     const report = (path: string, code: string) => {
       troubled.add(path);
@@ -49,13 +53,14 @@ export class Survey {
     for (const glob of this.options.globs) {
       let matches = 0;
       const visit = (path: string) => {
+        folders.add(dirname(path));
         if (byPath.has(path) || this.look(glob, path, report, byKey, byPath)) matches++;
       };
-      glob.walk(visit, report);
+      glob.walk({ visit, report, list: (folder) => folders.add(folder) });
       this.noteMatches(glob, matches);
     }
     for (const path of this.troubles.keys()) if (!troubled.has(path)) this.troubles.delete(path);
-    return { byKey, byPath };
+    return { byKey, byPath, folders };
   }
 
   /** Reports that a file could not be opened, once until `opened` says it could. */
