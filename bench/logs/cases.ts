@@ -12,6 +12,8 @@ export interface Case {
   switches: Switches;
   /** Contenders that can do it. */
   contenders: readonly string[];
+  /** Unless `--rounds` says otherwise. */
+  rounds: number;
   /** Bytes of each collector's file in one round, unless `--bytes` says otherwise. */
   bytes: number;
   /** Least ratio of our MB per CPU second to another's, by its name. */
@@ -37,6 +39,7 @@ export const cases: readonly Case[] = [
     kind: plain,
     switches: { raw: 1 },
     contenders: ["rsyslog", "syslog-ng"],
+    rounds: 3,
     bytes: 1024 * MiB,
     bars: { rsyslog: { aim: 3, bar: 2 } },
     check: (output, count) => checkSame(plain, output, count),
@@ -47,7 +50,8 @@ export const cases: readonly Case[] = [
     kind: plain,
     switches: { raw: 1, http: 1 },
     contenders: ["syslog-ng"],
-    bytes: 512 * MiB,
+    rounds: 5,
+    bytes: 256 * MiB,
     bars: {},
     check: (output, count) => checkSame(plain, output, count),
   },
@@ -57,7 +61,8 @@ export const cases: readonly Case[] = [
     kind: json,
     switches: { json: 1 },
     contenders: ["rsyslog", "syslog-ng"],
-    bytes: 256 * MiB,
+    rounds: 5,
+    bytes: 128 * MiB,
     bars: {},
     leastMb: 40,
     check: (output, count) => checkEach(output, redactedLines(count)),
@@ -68,7 +73,8 @@ export const cases: readonly Case[] = [
     kind: java,
     switches: { java: 1 },
     contenders: ["rsyslog", "syslog-ng"],
-    bytes: 256 * MiB,
+    rounds: 5,
+    bytes: 128 * MiB,
     bars: {},
     check: (output, count) => checkEach(output, joinedLines(count)),
   },

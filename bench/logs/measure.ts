@@ -37,6 +37,7 @@ export interface LogColumn {
 
 export interface CaseResult {
   case: Case;
+  rounds: number;
   bytes: number;
   /** The subject first and last. */
   columns: LogColumn[];
@@ -60,7 +61,7 @@ interface Entry {
 }
 
 /** Until a checkpoint or a state file was written that became due with the last line. */
-const SETTLE_MS = 1500;
+const SETTLE_MS = 1200;
 const START_LIMIT_MS = 30_000;
 /** Slower than this is taken for stuck. */
 const LEAST_MB_PER_SECOND = 1.5;
@@ -84,6 +85,7 @@ export async function measureCase(
   sink?.stop();
   return {
     case: one,
+    rounds: plan.rounds,
     bytes: feed.main.bytes,
     columns: entries.filter(({ fault }) => fault === undefined).map(({ column }) => column),
     lost: entries.flatMap(({ label, fault }) => (fault === undefined ? [] : [`${label}: ${fault}`])),

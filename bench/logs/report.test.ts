@@ -9,8 +9,14 @@ function column(label: string, rates: number[]): LogColumn {
 }
 
 function sectionOf(name: string, columns: LogColumn[]): string {
-  const result: CaseResult = { case: cases.find((one) => one.name === name)!, bytes: 2 ** 20, columns, lost: [] };
-  return logSection({ rounds: 3, contenders: [], missing: [], results: [result], files: "in memory (tmpfs)" });
+  const result: CaseResult = {
+    case: cases.find((one) => one.name === name)!,
+    rounds: 3,
+    bytes: 2 ** 20,
+    columns,
+    lost: [],
+  };
+  return logSection({ contenders: [], missing: [], results: [result], files: "in memory (tmpfs)" });
 }
 
 test("ratios are made within a round, of the mean of both runs of the subject", () => {

@@ -7,7 +7,6 @@ import { LINE_BYTES } from "./lines.ts";
 import type { CaseResult, LogColumn } from "./measure.ts";
 
 export interface LogReport {
-  rounds: number;
   contenders: readonly LogContender[];
   missing: readonly string[];
   results: readonly CaseResult[];
@@ -24,22 +23,29 @@ export function logSection(report: LogReport): string {
   ].join("\n\n");
 }
 
+/** What a reader may look for in vain. */
+const NOT_THERE = [
+  "Fluent Bit and Vector, which are in none of the registries this bench takes programs from (Debian 12, PyPI, npm, crates.io, Maven Central)",
+  "rsyslog by HTTP: no Debian package has its output omhttp",
+];
+
 /** What they are, and how they were told what to do. */
 export function logConfigs(contenders: readonly LogContender[]): string {
   const links = contenders.map(({ template }) => `[${template}](../bench/configs/${template})`).join(", ");
   return `${contenders.map(({ version }) => version).join("; ")}; configs: ${links}`;
 }
 
-function method({ rounds, contenders, missing, results, files }: LogReport): string {
+function method({ contenders, missing, results, files }: LogReport): string {
   const lost = results.flatMap((one) => one.lost.map((why) => `- left out at ${one.case.name}: ${oneLine(why)}`));
-  const amounts = results.map((one) => `${one.case.name} ${(one.bytes / 2 ** 20).toFixed(0)} MiB`).join(", ");
+  const amounts = results.map((one) => `${one.case.name} ${one.rounds} of ${(one.bytes / 2 ** 20).toFixed(0)} MiB`);
   return [
     ...conditions().map((fact) => `- ${fact}`),
     `- ${logConfigs(contenders)}`,
+    ...NOT_THERE.map((why) => `- not compared: ${why}`),
     ...missing.map((why) => `- left out: ${oneLine(why)}`),
     ...lost,
-    `- Lines of ${LINE_BYTES} bytes; a collector gets them as one file that is suddenly there (${amounts}), after a smaller one that warms it up. Collector on core 0, the sink and all else on core 1; files ${files}.`,
-    `- A figure is the log's MB (10^6 bytes) divided by the user and system seconds of the whole process, from just before the file appeared until 1.5 s after its last line had arrived, so that positions are written too. ${rounds} rounds; in each, every collector works alone, in a new process with empty state, the order reversed every time. All that arrived is compared with what was to come: raw lines byte for byte, others line by line.`,
+    `- Lines of ${LINE_BYTES} bytes; a collector gets them as one file that is suddenly there, after a smaller one that warms it up. Collector on core 0, the sink and all else on core 1; files ${files}.`,
+    `- A figure is the log's MB (10^6 bytes) divided by the user and system seconds of the whole process, from just before the file appeared until 1.2 s after its last line had arrived, so that positions are written too. Rounds: ${amounts.join(", ")}. In each, every collector works alone, in a new process with empty state, the order reversed every time. All that arrived is compared with what was to come: raw lines byte for byte, others line by line.`,
   ].join("\n");
 }
 
