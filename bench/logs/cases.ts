@@ -68,6 +68,17 @@ export const cases: readonly Case[] = [
     check: (output, count) => checkEach(output, redactedLines(count)),
   },
   {
+    name: "json-secrets",
+    doc: "the same, and all texts searched for what looks like a secret",
+    kind: json,
+    switches: { json: 1, secrets: 1 },
+    contenders: [],
+    rounds: 3,
+    bytes: 128 * MiB,
+    bars: {},
+    check: (output, count) => checkEach(output, redactedLines(count)),
+  },
+  {
     name: "java",
     doc: "Java stack traces joined, written as JSON to a file",
     kind: java,

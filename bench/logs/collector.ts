@@ -21,7 +21,7 @@ export interface Start {
 const STOP_LIMIT_MS = 20_000;
 
 /** All that a config may ask for, unless a case says otherwise. */
-const OFF: Switches = { collect: 1, raw: 0, json: 0, java: 0, http: 0, proxy: 0 };
+const OFF: Switches = { collect: 1, raw: 0, json: 0, secrets: 0, java: 0, http: 0, proxy: 0 };
 
 export class Collector {
   readonly label: string;

@@ -64,7 +64,7 @@ interface Entry {
 const SETTLE_MS = 1200;
 const START_LIMIT_MS = 30_000;
 /** Slower than this is taken for stuck. */
-const LEAST_MB_PER_SECOND = 1.5;
+const LEAST_MB_PER_SECOND = 0.5;
 const POLL_MS = 10;
 
 export async function measureCase(
