@@ -8,7 +8,7 @@ const classes = 64;
 const mostStates = 0x10000 / classes;
 
 /** Characters that are told apart; digits are one class, letters of both cases are, and all others are class 0. */
-const alphabet = "abcdefghijklmnopqrstuvwxyz0 -_.@:/=";
+const alphabet = "abcdefghijklmnopqrstuvwxyz0 -_.@:/=\\";
 
 const classOf = new Uint8Array(256);
 for (let at = 0; at < alphabet.length; at++) {

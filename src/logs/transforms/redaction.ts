@@ -55,7 +55,9 @@ export class Redaction implements RecordTransform {
     this.options = options;
     this.shapes = [...options.shapes];
     this.needles = new NeedleScan(
-      this.shapes.flatMap(([, { needles }], at) => needles.map((needle) => [needle, 1 << at] as const)),
+      this.shapes
+        .flatMap(([, { needles }], at) => needles.map((needle) => [needle, 1 << at] as const))
+        .concat([escape]),
     );
     this.all = (1 << this.shapes.length) - 1;
   }
@@ -100,8 +102,9 @@ export class Redaction implements RecordTransform {
 
   /** Fields are read from the text: what is not in it is not in them. Unless it is written there in escapes. */
   private suspected(text: string): number {
-    if (this.all === 0 || text.includes("\\u")) return this.all;
-    return this.needles.scan(text);
+    if (this.all === 0) return 0;
+    const found = this.needles.scan(text);
+    return (found & escape[1]) === 0 ? found : this.all;
   }
 
   /** The patterns that match in the text, and those of which that says nothing: their match depends on what is around. */
@@ -186,5 +189,7 @@ export class Redaction implements RecordTransform {
   }
 }
 
+/** A character in an escape of JSON, with a bit beyond those of shapes. */
+const escape = ["\\u", 1 << 30] as const;
 const none: readonly RedactionPattern[] = [];
 const touched = Symbol("touched");
