@@ -1,4 +1,6 @@
 /**
+ * `npm run soak -- logs` is told in soak-logs.ts.
+ *
  * `npm run soak`: mixed traffic with resets, slow peers and reloads against the compiled sidecar, and what its memory,
  * descriptors and loop do meanwhile. Exits with 1 when they do not stay flat or an answer was wrong.
  */
@@ -9,6 +11,7 @@ import { pin } from "./linux.ts";
 import { conditions } from "./machine.ts";
 import { script } from "./origins.ts";
 import { PAGE, writeSection } from "./page.ts";
+import { soakLogs } from "./soak-logs.ts";
 import { SoakSidecar } from "./soak-sidecar.ts";
 import { type Act, actsFor } from "./soak-traffic.ts";
 import { cells, HEAD, judge, type Outcome, type Reading, soakSection } from "./soak-verdict.ts";
@@ -21,10 +24,12 @@ const PAGE_MINUTES = 30;
 const QUIET_MS = 45_000;
 const SHOWN = 5;
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
   allowNegative: true,
+  allowPositionals: true,
   options: {
     minutes: { type: "string", default: "30" },
+    seed: { type: "string" },
     source: { type: "boolean", default: false },
     page: { type: "boolean", default: true },
   },
@@ -121,9 +126,16 @@ async function soak(sidecar: SoakSidecar, minutes: number): Promise<{ outcome: O
   };
 }
 
+async function soakOf(words: readonly string[], minutes: number): Promise<void> {
+  if (words.join() !== "logs") throw new Error(`there is no soak of ${words.join(" ")}; write nothing, or logs`);
+  const seed = Number(options.seed ?? Math.floor(Math.random() * 0x1_0000_0000));
+  process.exitCode = (await soakLogs({ minutes, seed, say })) ? 0 : 1;
+}
+
 async function main(): Promise<void> {
   const minutes = Number(options.minutes);
   if (!(minutes > 0)) throw new Error("--minutes must be a number above 0");
+  if (positionals.length > 0) return soakOf(positionals, minutes);
   pin([LOAD_CORE]);
   const [app, echo] = [await script("soak-app.ts"), await script("websocket-origin.ts")];
   const sidecar = new SoakSidecar(outrigger(options.source), app.port, echo.port);

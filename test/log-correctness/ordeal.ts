@@ -39,8 +39,8 @@ export interface Outcome {
 
 /** How many logs the writer has. */
 const streams = 9;
-/** How long the last collector may take for what is left. */
-const settleMs = 30_000;
+/** How long the last collector may deliver nothing while something is left: longer than any pause between retries. */
+const settleMs = 40_000;
 const writer = join(import.meta.dirname, "writer.ts");
 
 export async function ordeal(options: OrdealOptions): Promise<Outcome> {
@@ -145,13 +145,20 @@ class Ordeal {
 
   /** Lets the last collector deliver what is left, then ends it. */
   private async end(journal: readonly JournalEntry[]): Promise<void> {
-    const isComplete = () => judge(journal, this.lives, this.fromHttp()).missing === 0;
-    const deadline = Date.now() + settleMs;
-    while (Date.now() < deadline && !isComplete()) await Bun.sleep(250);
+    for (let before = -1, since = Date.now(); Date.now() - since < settleMs; await Bun.sleep(500)) {
+      const now = this.sink.accepted.length;
+      if (now !== before) since = Date.now();
+      // To judge takes a while, in which nothing can be answered.
+      else if (judge(journal, this.lives, this.fromHttp()).missing === 0) break;
+      before = now;
+    }
     const { missing, examples } = judge(journal, this.lives, this.fromHttp());
-    if (missing > 0) this.faults.push(`not delivered after ${settleMs} ms: ${examples.join("; ")}`);
+    if (missing > 0) this.faults.push(`nothing came for ${settleMs} ms: ${examples.join("; ")}`);
     this.sidecar.signal("SIGTERM");
     const code = await this.sidecar.exited;
+    for (const { message } of this.sidecar.entries.filter(({ event }) => event === "collector_cut")) {
+      this.faults.push(message);
+    }
     if (code !== 0) this.faults.push(`the last sidecar ended with ${code}: ${this.sidecar.errorText}`);
   }
 

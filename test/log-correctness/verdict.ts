@@ -44,7 +44,7 @@ export interface Repeats {
 const lookMs = 1_500;
 const seenMs = 2_500;
 /** How long a line may wait in a collector for an output that fails, so that a kill loses it with its file. */
-const waitMs = 30_000;
+const waitMs = 10_000;
 /** Answers that were on their way when the checkpoint was written. */
 const underWayMs = 1_000;
 const mostExamples = 8;

@@ -28,6 +28,8 @@ const [folder = "", seed = "0", linesPerSecond = "200"] = process.argv.slice(2);
 const generations = 400;
 /** How long content that will be destroyed is left alone before, so that a collector that runs has seen it. */
 const leaveMs = 2_500;
+/** A file that is larger starts from nothing after a truncation. */
+const mostRegrownBytes = 32 * 1024;
 
 function journal(entry: JournalEntry): void {
   process.stdout.write(`${JSON.stringify(entry)}\n`);
@@ -205,6 +207,7 @@ class Truncated extends Passed {
     const size = fstatSync(this.fd).size;
     ftruncateSync(this.fd);
     this.passed(true);
+    if (size > mostRegrownBytes) return;
     if (this.random.chance(0.5)) this.writeExactly(size);
     else while (fstatSync(this.fd).size <= size) this.write(5);
   }
