@@ -6,6 +6,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
@@ -91,6 +92,24 @@ describe("files that are there, and are not", () => {
     run.steps(3);
     expect(run.text).toBe(lines(0, 7) + lines(100, 1));
   });
+});
+
+test("a link that is turned while nobody is there: the rest of the old file, then the new one", () => {
+  const turn = (day: number, text: string) => {
+    write(`day-${day}`, text);
+    symlinkSync(run.path(`day-${day}`), run.path("next"));
+    renameSync(run.path("next"), run.path("current"));
+  };
+  turn(1, lines(0, 2));
+  run.start(["current"]);
+  run.step();
+  run.checkpoint.write();
+  run.end({ killed: true });
+  append("day-1", lines(2, 2));
+  turn(2, lines(4, 2));
+  run.start(["current"]);
+  run.steps(2);
+  expect(run.text).toBe(lines(2, 4));
 });
 
 test("a burst of a million lines, rotated twice at once", () => {

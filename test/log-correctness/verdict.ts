@@ -42,7 +42,7 @@ export interface Repeats {
 
 /** A look a second, and a little for a busy machine. */
 const lookMs = 1_500;
-const seenMs = 2_500;
+const seenMs = 5_000;
 /** How long a line may wait in a collector for an output that fails, so that a kill loses it with its file. */
 const waitMs = 10_000;
 /** Answers that were on their way when the checkpoint was written. */

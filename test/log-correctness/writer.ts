@@ -26,8 +26,10 @@ import { lineOf, overhead } from "./lines.ts";
 const [folder = "", seed = "0", linesPerSecond = "200"] = process.argv.slice(2);
 /** More generations than a run makes: what is deleted is deleted on purpose, by the stream that tests it. */
 const generations = 400;
-/** How long content that will be destroyed is left alone before, so that a collector that runs has seen it. */
+/** How long content that will be destroyed is left alone before, so that a collector that runs has read it. */
 const leaveMs = 2_500;
+/** The same for a file that nothing will point to: looks are a second apart, on a busy machine several. */
+const linkedMs = 6_000;
 /** A file that is larger starts from nothing after a truncation. */
 const mostRegrownBytes = 32 * 1024;
 
@@ -165,6 +167,7 @@ class Mixed extends Copied {
 /** A stream whose old content ceases to be, or to be pointed to. Says from when to when it was there. */
 abstract class Passed extends Stream {
   protected readonly pauseMs = [500, 3_000] as const;
+  protected readonly leaveMs: number = leaveMs;
   private first = 0;
   private from = Date.now();
   private quietUntil = 0;
@@ -180,7 +183,7 @@ abstract class Passed extends Stream {
   protected abstract pass(): void;
 
   protected rotate(): void {
-    this.quietUntil = Date.now() + leaveMs;
+    this.quietUntil = Date.now() + this.leaveMs;
   }
 
   protected passed(destroyed: boolean): void {
@@ -221,6 +224,7 @@ class Truncated extends Passed {
 
 /** A link that is turned to a new file each day; days are short here. */
 class Linked extends Passed {
+  protected override readonly leaveMs = linkedMs;
   private day = 0;
 
   protected override open(): number {
