@@ -91,10 +91,12 @@ function followOpened(following: Following, opened: Opened, atEnd: boolean): voi
   const folder = statSync(dirname(path), { bigint: true, throwIfNoEntry: false });
   if (folder !== undefined) births.learn(folder);
   const known = ledger.find(stamp) ?? ledger.findMoved(stamp);
-  const isSame = known !== undefined && holdsContent(known, fd, stamp, births);
+  const isRestart = known !== undefined && known.headBytes === undefined;
+  const isSame = known !== undefined && holdsContent(known, fd, stamp, births) && refresh(known, fd);
   const isLeft = known !== undefined && !isSame;
   // What is unread of it comes before what is in the file now, so its place is taken first.
   if (isLeft) leaveKnown(following, known, fd);
+  if (isSame && isRestart) countRepeats(following, known);
   const row = isSame ? resume(following, known, opened) : ledger.add(newId(following), origin, path, stamp);
   if (!isSame) setHead(row, opened.head);
   if (!isSame) row.isGuessed = path !== origin && following.matches(path);
@@ -211,14 +213,14 @@ export function spotNow(following: Following, row: Row, stamp: Stamp, listings =
   return { path: path ?? row.path, stamp };
 }
 
-function resume({ ledger, parts }: Following, row: Row, { fd, stamp, path, head }: Opened): Row {
-  const isRestart = row.headBytes === undefined;
+/** After a restart: what was read and not acknowledged is read again. */
+function countRepeats({ parts }: Following, row: Row): void {
+  const behind = [...row.cursors.values()].map(({ acknowledged, shownTo }) => Math.max(acknowledged, shownTo));
+  parts.counters.repeats(Math.max(0, row.size - Math.min(row.size, ...behind)));
+}
+
+function resume({ ledger }: Following, row: Row, { stamp, path, head }: Opened): Row {
   if (keyOf(stamp) !== keyOf(row)) ledger.move(row, path, stamp);
-  if (isRestart) {
-    const behind = [...row.cursors.values()].map(({ acknowledged, shownTo }) => Math.max(acknowledged, shownTo));
-    parts.counters.repeats(Math.max(0, row.size - Math.min(row.size, ...behind)));
-  }
-  refresh(row, fd);
   // Known further than it was read: so a truncation is noticed even before the next line is.
   if (row.headBytes !== undefined && head.length > row.headBytes.length && sameBeginning(row.headBytes, head)) {
     setHead(row, head);
