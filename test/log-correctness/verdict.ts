@@ -157,8 +157,8 @@ class Reading {
   }
 
   private unkeptMs(): number {
-    const ages = this.lives.map(({ killedAt, checkpointAt }) => {
-      const first = this.times.find(({ at }) => at > checkpointAt && at <= killedAt);
+    const ages = this.lives.map(({ killedAt, checkpointAt }, life) => {
+      const first = this.times.find((one) => one.life === life && one.at > checkpointAt && one.at <= killedAt);
       return first === undefined || killedAt === Number.POSITIVE_INFINITY ? 0 : killedAt - first.at;
     });
     return Math.max(0, ...ages);
