@@ -41,7 +41,7 @@ const options = z.strictObject({
 /** One stream for each set of labels, in order. */
 export default defineLogOutput({
   name: "loki",
-  doc: "Pushes lines to Loki, or to what takes its push requests. Lines without a parsed time get that of their batch, one nanosecond apart, the same in every retry, so that Loki stores none twice.",
+  doc: "Pushes lines to Loki, or to what takes its push requests (VictoriaLogs takes protocol buffers with `compress: none` only). Lines without a parsed time get that of their batch, one nanosecond apart, the same in every retry, so that Loki stores none twice.",
   config: options,
   explain: ({ url, tenant }) => `to Loki at ${url}${tenant === undefined ? "" : `, tenant ${tenant}`}`,
   async create(config, context) {
