@@ -190,6 +190,6 @@ export class Redaction implements RecordTransform {
 }
 
 /** A character in an escape of JSON, with a bit beyond those of shapes. */
-const escape = ["\\u", 1 << 30] as const;
+const jsonEscape = ["\\u", 1 << 30] as const;
 const none: readonly RedactionPattern[] = [];
 const touched = Symbol("touched");
