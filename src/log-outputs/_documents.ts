@@ -30,10 +30,14 @@ interface Shared {
   readonly members: readonly Uint8Array[];
   /** All of them with a comma before each. */
   readonly all: Uint8Array;
+  /** What most documents begin with: of lines that are no objects, and of those that lack all members. */
+  readonly wrapped: Uint8Array;
+  readonly added: Uint8Array;
 }
 
 const openBrace = Buffer.from("{");
 const separator = Buffer.from(",");
+const closeBrace = 125;
 
 export class Documents {
   private readonly rules: DocumentRules;
@@ -91,19 +95,21 @@ export class Documents {
     const { writer } = this;
     const { scan } = shared;
     if (!scan.scan(bytes, start, end)) {
-      writer.copy(openBrace);
-      writer.copy(time);
-      writer.copy(shared.all);
-      writer.copy(this.message);
+      writer.copy(time === this.time ? shared.wrapped : this.wrapped(time, shared.all));
       writer.quote(bytes, start, end);
-      writer.text("}");
+      writer.byte(closeBrace);
     } else if (scan.isUnsure || (isKnown && scan.found[0] === 1)) this.parsed(shared, bytes, start, end, time, isKnown);
     else this.spliced(shared, bytes, time);
   }
 
   /** Members that the line lacks, then its own as they are. */
-  private spliced({ scan, members }: Shared, bytes: Uint8Array, time: Uint8Array): void {
+  private spliced({ scan, members, added }: Shared, bytes: Uint8Array, time: Uint8Array): void {
     const { writer } = this;
+    if (scan.foundCount === 0 && !scan.isEmpty && time === this.time) {
+      writer.copy(added);
+      writer.copy(bytes, scan.open + 1, scan.close + 1);
+      return;
+    }
     let before = openBrace;
     if (scan.found[0] === 0) {
       writer.copy(before);
@@ -134,6 +140,11 @@ export class Documents {
     this.writer.text(JSON.stringify({ ...stamp, ...shared.fields, ...own, ...(isKnown ? stamp : {}) }));
   }
 
+  /** Everything before the quotes of a line that is no object. */
+  private wrapped(time: Uint8Array, all: Uint8Array): Uint8Array {
+    return Buffer.concat([openBrace, time, all, this.message]);
+  }
+
   private of(source: LogSource): Shared {
     const known = this.shared.get(source);
     if (known !== undefined) return known;
@@ -142,11 +153,14 @@ export class Documents {
     const kept = Object.entries(given).filter(([name, value]) => value !== undefined && name !== timeName);
     const members = kept.map(([name, value]) => Buffer.from(`${JSON.stringify(name)}:${JSON.stringify(value)}`));
     const beside = members.filter((_, at) => kept[at]![0] !== messageField);
+    const all = Buffer.concat(beside.flatMap((member) => [separator, member]));
     const made = {
       fields: Object.fromEntries(kept),
       scan: new JsonScan([timeName, ...kept.map(([name]) => name)]),
       members,
-      all: Buffer.concat(beside.flatMap((member) => [separator, member])),
+      all,
+      wrapped: this.wrapped(this.time, all),
+      added: Buffer.concat([openBrace, ...[this.time, ...members].flatMap((member) => [member, separator])]),
     };
     this.shared.set(source, made);
     return made;

@@ -20,6 +20,8 @@ const literals: readonly Uint8Array[] = ["true", "false", "null"].map((word) => 
 export class JsonScan {
   /** By the place of the name in the constructor's list: 1 where it stood at the top level of the last object. */
   readonly found: Uint8Array;
+  /** How many of them were found. */
+  foundCount = 0;
   /** A name at the top level was written with escapes, so that it may be one of those in the list. */
   isUnsure = false;
   /** The last object had no members. */
@@ -32,6 +34,8 @@ export class JsonScan {
   private bytes: Uint8Array = Buffer.alloc(0);
   private end = 0;
   private at = 0;
+  /** The last string had an escape. */
+  private isEscaped = false;
 
   constructor(names: readonly string[]) {
     this.names = names.map((name) => Buffer.from(name));
@@ -43,7 +47,8 @@ export class JsonScan {
     this.bytes = bytes;
     this.end = end;
     this.at = start;
-    this.found.fill(0);
+    if (this.foundCount > 0) this.found.fill(0);
+    this.foundCount = 0;
     this.isUnsure = false;
     this.skipSpaces();
     this.open = this.at;
@@ -109,9 +114,11 @@ export class JsonScan {
       if (name.length !== end - start) continue;
       let same = 0;
       while (same < name.length && name[same] === bytes[start + same]) same++;
-      if (same === name.length) this.found[i] = 1;
+      if (same < name.length || this.found[i] === 1) continue;
+      this.found[i] = 1;
+      this.foundCount++;
     }
-    if (!this.isUnsure) this.isUnsure = bytes.subarray(start, end).includes(backslash);
+    if (this.isEscaped) this.isUnsure = true;
   }
 
   /** 0 for none, 1 for a whole one, 2 and 3 for the beginning of an object and an array. */
@@ -130,6 +137,7 @@ export class JsonScan {
   /** From its first quote behind its last one. */
   private string(): boolean {
     const { bytes, end } = this;
+    this.isEscaped = false;
     for (let at = this.at + 1; at < end; at++) {
       const byte = bytes[at]!;
       if (byte === quote) {
@@ -138,6 +146,7 @@ export class JsonScan {
       }
       if (byte < 32) return false;
       if (byte !== backslash) continue;
+      this.isEscaped = true;
       at++;
       if (bytes[at] === 117) {
         for (let digit = 1; digit <= 4; digit++) if (!isHex(bytes[at + digit]!)) return false;
