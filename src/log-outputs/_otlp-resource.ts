@@ -15,15 +15,22 @@ const conventions: Readonly<Record<string, string>> = {
   namespace: "k8s.namespace.name",
   node: "k8s.node.name",
   pod: "k8s.pod.name",
-  podName: "k8s.pod.name",
-  podUid: "k8s.pod.uid",
-  podIp: "k8s.pod.ip",
+  pod_uid: "k8s.pod.uid",
+  pod_ip: "k8s.pod.ip",
   container: "k8s.container.name",
   deployment: "k8s.deployment.name",
 };
 
-/** Maps whose members are attributes of their own. */
-const families: Readonly<Record<string, string>> = { labels: "k8s.pod.label", annotations: "k8s.pod.annotation" };
+/** Beginnings of the names that a pod's labels and annotations have. */
+const families: readonly (readonly [begins: string, family: string])[] = [
+  ["label_", "k8s.pod.label."],
+  ["annotation_", "k8s.pod.annotation."],
+];
+
+function conventionalName(name: string): string {
+  const family = families.find(([begins]) => name.startsWith(begins));
+  return family === undefined ? (conventions[name] ?? name) : `${family[1]}${name.slice(family[0].length)}`;
+}
 
 /**
  * The attributes of a source's resource: its entry's fields under their conventional names, others as they are called.
@@ -32,11 +39,7 @@ const families: Readonly<Record<string, string>> = { labels: "k8s.pod.label", an
 export function resourceOf({ fields, input }: LogSource, fixed: Readonly<Record<string, string>>): Attributes {
   const attributes: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
-    const family = families[name];
-    if (value === null || value === undefined) continue;
-    if (family !== undefined && typeof value === "object")
-      for (const [key, member] of Object.entries(value)) attributes[`${family}.${key}`] = member;
-    else attributes[conventions[name] ?? name] ??= value;
+    if (value !== null && value !== undefined) attributes[conventionalName(name)] ??= value;
   }
   // What says `service` outright counts more than what says `app`.
   const service = fields["service.name"] ?? fields.service ?? attributes["service.name"] ?? input;

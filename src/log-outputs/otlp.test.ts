@@ -24,7 +24,7 @@ async function sent(options: object, ...blocks: Block[]): Promise<SentLogs[]> {
 describe.each(["protobuf", "json"] as const)("a request in %s", (format) => {
   test("has the lines of each file in order, with its resource", async () => {
     const shop = sourceOf({
-      fields: { app: "shop", pod: "p-1", namespace: "n", node: "w", labels: { tier: "web" }, n: 1 },
+      fields: { app: "shop", pod: "p-1", namespace: "n", node: "w", label_tier: "web", pod_ip: "10.0.0.1", n: 1 },
     });
     const bank = sourceOf({ path: "/b.log", input: "bank" });
     const blocks = [blockOf("one\r\n\nthree\n", 0, shop), blockOf("eins\n", 0, bank), blockOf("four\n", 12, shop)];
@@ -36,6 +36,7 @@ describe.each(["protobuf", "json"] as const)("a request in %s", (format) => {
           "k8s.namespace.name": "n",
           "k8s.node.name": "w",
           "k8s.pod.label.tier": "web",
+          "k8s.pod.ip": "10.0.0.1",
           n: 1n,
           "deployment.environment.name": "test",
         },
