@@ -77,7 +77,7 @@ export function printOf(bytes: Uint8Array): Print {
 }
 
 export function samePrint(one: Print, other: Print): boolean {
-  return one.length === other.length && one.hash === other.hash;
+  return one.length === other.length && (one.length === 0 || one.hash === other.hash);
 }
 
 /** Up to `length` bytes from `offset`; fewer at the end of the file. */

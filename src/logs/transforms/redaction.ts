@@ -57,7 +57,7 @@ export class Redaction implements RecordTransform {
     this.needles = new NeedleScan(
       this.shapes
         .flatMap(([, { needles }], at) => needles.map((needle) => [needle, 1 << at] as const))
-        .concat([escape]),
+        .concat([jsonEscape]),
     );
     this.all = (1 << this.shapes.length) - 1;
   }
@@ -104,7 +104,7 @@ export class Redaction implements RecordTransform {
   private suspected(text: string): number {
     if (this.all === 0) return 0;
     const found = this.needles.scan(text);
-    return (found & escape[1]) === 0 ? found : this.all;
+    return (found & jsonEscape[1]) === 0 ? found : this.all;
   }
 
   /** The patterns that match in the text, and those of which that says nothing: their match depends on what is around. */
