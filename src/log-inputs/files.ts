@@ -67,6 +67,12 @@ const full = z.strictObject({
     "Longest line, in bytes of the file. A longer one is cut and ends in ` [truncated: N bytes left out]`, which counts as part of it; the next line is whole.",
     { default: "1MiB" },
   ),
+  archives: z
+    .boolean()
+    .default(false)
+    .describe(
+      "True: read rotated files that were compressed with gzip or zstd, told by their first bytes. What was read before a file was compressed does not come again; of an archive that holds nothing known, and that `paths` match, every line comes. False: compressed files are left out.",
+    ),
   hold: option(
     size().default(256 * 1024 ** 2),
     "Disk that deleted files with unread lines may keep from being freed, all together. Above it the oldest are given up, which is counted and said.",
@@ -89,15 +95,17 @@ export default defineLogInput({
     if (new Exclusion(exclude.map(absolute)).takes(path)) return false;
     return paths.some((pattern) => new Glob(resolve(folder, pattern)).matches(path));
   },
-  async create({ paths, exclude, ...options }, context) {
+  async create({ paths, exclude, archives, ...options }, context) {
     const { resolve } = await import("node:path");
     const { Follower } = await import("../logs/follow.ts");
+    const { Archives } = archives ? await import("../logs/archives/archives.ts") : {};
     const absolute = (path: string) => (path.startsWith("**/") ? path : resolve(context.folder, path));
     return new Follower(
       {
         paths: paths.map((path) => resolve(context.folder, path)),
         exclude: exclude.map((path) => (path.includes("/") ? absolute(path) : path)),
         ...options,
+        archives: Archives === undefined ? undefined : (following) => new Archives(following),
       },
       context,
     );

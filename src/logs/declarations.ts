@@ -29,6 +29,14 @@ export const logEvents = {
     text: "{input}: the beginning of {path} changes again and again; only what is appended to it is read",
   },
   log_bytes_lost: { level: "error", text: "{input}: {bytes} bytes of {path} are lost ({reason})" },
+  log_archive_left_out: {
+    level: "info",
+    text: "{input}: {path} is compressed ({compression}) and left out; `archives: true` reads gzip and zstd",
+  },
+  log_archive_broken: {
+    level: "error",
+    text: "{input}: {path} cannot be unpacked to its end ({error}); what comes before that was read",
+  },
   log_pipe_unreadable: {
     level: "error",
     text: "{input}: nothing is read from {path} ({error}); it is tried again every second",
@@ -159,6 +167,11 @@ export const logMetrics = {
   outrigger_log_repeatable_bytes_total: {
     kind: "counter",
     doc: "Bytes read again after a stop that could not say how far outputs had them: at most so many came twice.",
+    labels: byInput,
+  },
+  outrigger_log_broken_archives_total: {
+    kind: "counter",
+    doc: "Archives that could not be unpacked to their end: what would follow is lost, and nobody knows how much that is.",
     labels: byInput,
   },
   outrigger_log_spool_bytes: {

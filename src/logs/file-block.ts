@@ -10,6 +10,7 @@ import { type Encoding, utf8 } from "./encoding.ts";
 import { countLines } from "./follow-counters.ts";
 import type { FollowedFile } from "./followed-file.ts";
 import { type Print, printOf, tailBytes } from "./identity.ts";
+import type { LineSource } from "./line-source.ts";
 
 /** Most bytes read at once. */
 export const readBytes = 256 * 1024;
@@ -52,7 +53,7 @@ export class FileMark implements Mark {
 }
 
 export class FileBlock implements Block {
-  readonly source: FollowedFile;
+  readonly source: LineSource;
   readonly bytes: Uint8Array;
   /** As it stands in the file; the same object as `bytes` where that is how it goes out. */
   readonly raw: Uint8Array;
@@ -69,7 +70,7 @@ export class FileBlock implements Block {
   private users = 0;
 
   /** `buffer` is what `raw` lies in, when it is to be given back to `buffers`. */
-  constructor(file: FollowedFile, { raw, bytes }: Content, place: Place, buffer?: Buffer, buffers?: ReadBuffers) {
+  constructor(file: LineSource, { raw, bytes }: Content, place: Place, buffer?: Buffer, buffers?: ReadBuffers) {
     this.source = file;
     this.bytes = bytes;
     this.raw = raw;
@@ -129,7 +130,7 @@ function lastUpTo(numbers: readonly number[], limit: number): number {
 }
 
 /** Bytes as they stand in the file, and as they go out. */
-interface Content {
+export interface Content {
   readonly raw: Uint8Array;
   readonly bytes: Uint8Array;
 }
@@ -162,7 +163,7 @@ export function blockOf(
 }
 
 /** Whole lines of a file, or the rest of one, as they go out. */
-export function contentOf({ encoding, parts }: FollowedFile, raw: Uint8Array): Content {
+export function contentOf({ encoding, parts }: LineSource, raw: Uint8Array): Content {
   if (encoding.isUtf8) return { raw, bytes: raw };
   const { bytes, replaced } = encoding.decode(raw);
   parts.counters.undecodable(replaced);

@@ -42,6 +42,10 @@ export class FollowCounters {
     this.lost("line_too_long", lostBytes);
   }
 
+  brokenArchive(): void {
+    this.metrics.counter("outrigger_log_broken_archives_total", { input: this.input }).add(1);
+  }
+
   skipped(reason: SkipReason, bytes: number): void {
     this.metrics.counter("outrigger_log_skipped_bytes_total", { input: this.input, reason }).add(bytes);
   }

@@ -7,6 +7,9 @@
  * By polling alone: change notification does not work on every volume, and its limits are shared by all pods of a user.
  */
 import type { LogInput, LogInputContext, LogMeasure, LogSourceState } from "../contracts.ts";
+import type { Archives } from "./archives/archives.ts";
+import { CompressedFiles } from "./archives/compressed-files.ts";
+import { readableCompressions } from "./archives/compression.ts";
 import { type Arrival, distinct, groupFresh, inOrder, Listings, locate, missedAt } from "./arrivals.ts";
 import { FileMark } from "./file-block.ts";
 import { measureFile, stateOf, stateWord } from "./file-state.ts";
@@ -31,6 +34,8 @@ export interface FollowOptions extends ReadOptions {
   readonly from: "beginning" | "end";
   /** Disk that deleted files may keep from being freed; default 256 MiB. */
   readonly hold?: number;
+  /** Given where compressed files are read; otherwise they are left out. */
+  readonly archives?: ((following: Following) => Archives) | undefined;
 }
 
 const surveyIntervalMs = 1_000;
@@ -53,6 +58,8 @@ export class Follower implements LogInput {
   private readonly recollection: Recollection;
   private readonly rewrites: Rewrites;
   private readonly glance: Glance;
+  private readonly compressed: CompressedFiles;
+  private readonly archives: Archives | undefined;
   private order: FollowedFile[] = [];
   private nextFile = 0;
   private nextSurveyAt = Number.NEGATIVE_INFINITY;
@@ -70,6 +77,10 @@ export class Follower implements LogInput {
     this.recollection = new Recollection(this.following);
     this.rewrites = new Rewrites(this.following);
     this.glance = new Glance(context.clock);
+    const readable = options.archives === undefined ? [] : readableCompressions;
+    this.compressed = new CompressedFiles(context.name, context.emit, readable);
+    this.archives = options.archives?.(this.following);
+    this.following.archives = this.archives;
     this.lastReadAt = context.clock.now();
   }
 
@@ -78,10 +89,12 @@ export class Follower implements LogInput {
     const now = clock.now();
     const isDue = now >= this.nextSurveyAt || this.following.isUnsettled;
     if (isDue && !this.glanceIsEnough(now) && !this.survey(now)) return 0;
-    if (this.readDue(now)) return 0;
+    const isReading = this.readDue(now);
+    const archiveMs = this.archives?.turn(now) ?? Number.POSITIVE_INFINITY;
+    if (isReading || archiveMs === 0) return 0;
     // An idle thread collects no garbage by itself; it would keep megabytes of buffers for nothing.
     if (now - this.lastReadAt > idleMs && this.following.parts.buffers.trim()) Bun.gc(true);
-    let dueAt = this.nextSurveyAt;
+    let dueAt = Math.min(this.nextSurveyAt, now + archiveMs);
     for (const file of this.order) if (file.open && !file.blocked) dueAt = Math.min(dueAt, file.nextLookAt);
     return Math.max(1, dueAt - now);
   }
@@ -96,14 +109,16 @@ export class Follower implements LogInput {
     this.hurry();
   }
 
-  acknowledged({ source, start, end, mark }: Parameters<LogInput["acknowledged"]>[0], output: string): void {
+  acknowledged(block: Parameters<LogInput["acknowledged"]>[0], output: string): void {
+    const { source, start, end, mark } = block;
+    if (this.archives?.acknowledged(block, output)) return;
     if (!(source instanceof FollowedFile && mark instanceof FileMark)) return;
     source.row.cursors.get(output)?.acknowledge(mark.offset, mark.tail);
     this.following.context.checkpoint.touch(end - start);
   }
 
   unread(): number {
-    let bytes = 0;
+    let bytes = this.archives?.unread() ?? 0;
     for (const file of this.following.files.values()) {
       file.stat();
       bytes += file.unread;
@@ -119,7 +134,8 @@ export class Follower implements LogInput {
   state(): LogSourceState[] {
     const now = this.following.context.clock.now();
     const open = [...this.following.files.values()].map((file) => stateOf(file, file.trouble ?? file.status, now));
-    return [...open, ...[...this.retirement.parked.values()].map(({ file }) => stateOf(file, "idle", now))];
+    const idle = [...this.retirement.parked.values()].map(({ file }) => stateOf(file, "idle", now));
+    return [...open, ...(this.archives?.state() ?? []), ...idle];
   }
 
   measure(measure: LogMeasure): void {
@@ -134,6 +150,7 @@ export class Follower implements LogInput {
       ledger.release(file.row, files);
     }
     files.clear();
+    this.archives?.close();
     parts.buffers.trim();
   }
 
@@ -176,6 +193,7 @@ export class Follower implements LogInput {
     if (isComplete) this.allFound();
     else this.lookAgain();
     this.suspects.keepOnly(seen.byKey);
+    this.compressed.keepOnly(seen.byKey);
     this.retirement.keepParked((key) => seen.byKey.has(key));
     this.retirement.review(now, (file) => seen.byKey.has(file.key));
     this.isFirst &&= !isComplete;
@@ -230,9 +248,12 @@ export class Follower implements LogInput {
 
   private arrivals(seen: Seen, listings: Listings): Arrival[] {
     const { files, streams, context } = this.following;
-    const fresh = [...seen.byKey.values()].filter(
+    const unknown = [...seen.byKey.values()].filter(
       ({ key, stamp }) => !files.has(key) && !this.retirement.isParked(key, stamp),
     );
+    const compressed = new Set(unknown.filter((found) => this.compressed.takes(found)));
+    this.archives?.look([...compressed], context.clock.now(), this.isPassingOver);
+    const fresh = unknown.filter((found) => !compressed.has(found));
     const left = [...streams.values()].filter((stream) => stream.isLeft(seen.byPath.get(stream.path)));
     const missed = left
       .filter((stream) => stream.folderChanged(context.clock.wall()))
@@ -248,7 +269,7 @@ export class Follower implements LogInput {
    */
   private follow(arrivals: readonly Arrival[]): boolean {
     const { ledger, births } = this.following;
-    const isVeryFirst = this.isFirst && this.options.from === "end" && this.recollection.isEmpty();
+    const isVeryFirst = this.isPassingOver;
     const isKnown = ({ stamp }: Arrival) => {
       const row = ledger.find(stamp);
       return row !== undefined && !births.differ(stamp, row);
@@ -263,6 +284,11 @@ export class Follower implements LogInput {
       if (!followArrival(this.following, arrival, isVeryFirst)) return false;
     }
     return true;
+  }
+
+  /** True when what is there now is not to be read. */
+  private get isPassingOver(): boolean {
+    return this.isFirst && this.options.from === "end" && this.recollection.isEmpty();
   }
 
   /** Once more for new files: one may have been truncated between its folder's listing and its opening. */

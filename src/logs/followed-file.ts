@@ -10,14 +10,14 @@
  * An unfinished line is not kept in memory; it is read again when it has grown.
  */
 import { closeSync, fstatSync } from "node:fs";
-import type { Lane, LogFields, LogSource } from "../contracts.ts";
+import type { Lane, LogFields } from "../contracts.ts";
 import type { Cursor } from "./cursor.ts";
 import { detect, type Encoding, utf8 } from "./encoding.ts";
-import type { FileBlock, ReadBuffers } from "./file-block.ts";
-import type { FollowCounters } from "./follow-counters.ts";
+import type { FileBlock } from "./file-block.ts";
 import { beginsAsKnown, learnHead } from "./head.ts";
 import { headBytes, keyOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
+import type { FollowedFileParts, LineSource } from "./line-source.ts";
 import { isLastLine, searchLongLine, takeRemainder } from "./long-line.ts";
 import { takeWholeLines } from "./whole-lines.ts";
 
@@ -38,25 +38,11 @@ export interface Reader {
   readonly cursor: Cursor;
 }
 
-export interface FollowedFileParts {
-  readonly input: string;
-  /** Read each time: it may change. */
-  readonly fields: LogFields;
-  readonly buffers: ReadBuffers;
-  readonly counters: FollowCounters;
-  /** Of all files; undefined where each file's first bytes decide. */
-  readonly encoding: Encoding | undefined;
-  /** The path to show instead of the file's own. */
-  readonly shownAs: string | undefined;
-  /** Longest line that goes out whole, its newline not counted, in bytes of the file. */
-  readonly maxLine: number;
-}
-
 const turnBytes = 1024 * 1024;
 const shortestWaitMs = 25;
 const longestWaitMs = 250;
 
-export class FollowedFile implements LogSource {
+export class FollowedFile implements LineSource {
   readonly row: Row;
   readonly fd: number;
   /** Of the open file; the row's may move on to another file that holds the same content. */

@@ -1,12 +1,14 @@
 /** All that one input follows, and what its parts share. */
 import type { LogInputContext } from "../contracts.ts";
+import type { Archives } from "./archives/archives.ts";
 import { encodingOf } from "./encoding.ts";
 import { ReadBuffers } from "./file-block.ts";
 import { FollowCounters } from "./follow-counters.ts";
-import type { FollowedFile, FollowedFileParts } from "./followed-file.ts";
+import type { FollowedFile } from "./followed-file.ts";
 import type { Exclusion, Glob } from "./glob.ts";
 import { Births } from "./identity.ts";
 import { Ledger } from "./ledger.ts";
+import type { FollowedFileParts } from "./line-source.ts";
 import type { Stream } from "./stream.ts";
 import { Survey } from "./survey.ts";
 import { Suspects } from "./suspects.ts";
@@ -25,6 +27,8 @@ export interface Following {
   readonly parts: FollowedFileParts;
   /** True when files were renamed while they were looked for: the next look must come before the next line is read. */
   isUnsettled: boolean;
+  /** Only where archives are read. */
+  archives: Archives | undefined;
   /** True when a pattern matches the path, whether a file is there or not. */
   matches(path: string): boolean;
 }
@@ -58,6 +62,7 @@ export function followingOf(
     suspects: new Suspects(births),
     isUnsettled: false,
     survey: new Survey({ input, globs, exclusion, births, emit }),
+    archives: undefined,
     matches: (path) => globs.some((glob) => glob.matches(path)) && !exclusion.takes(path),
     parts: {
       input,

@@ -5,9 +5,10 @@
  */
 import { readSync } from "node:fs";
 import type { Cursor } from "./cursor.ts";
-import { contentOf, FileBlock, readBytes } from "./file-block.ts";
+import { type Content, contentOf, FileBlock, readBytes } from "./file-block.ts";
 import type { FollowedFile } from "./followed-file.ts";
 import { printOf, readAt, readTail } from "./identity.ts";
+import type { LineSource } from "./line-source.ts";
 
 /** A block and the raw tail at its end. */
 export interface Taken {
@@ -19,7 +20,7 @@ export interface Taken {
  * Of `length` bytes of whole lines at `from`, those before the first line that is too long. Looks only where a line
  * of that length could be: one search per `maxLine` bytes, none where a read is shorter than that.
  */
-export function tooLongFrom({ encoding, parts }: FollowedFile, buffer: Buffer, from: number, length: number): number {
+export function tooLongFrom({ encoding, parts }: LineSource, buffer: Buffer, from: number, length: number): number {
   const most = parts.maxLine + encoding.unit;
   for (let at = 0; length - at > most; ) {
     const lines = encoding.wholeLines(buffer, from + at, most);
@@ -87,7 +88,7 @@ export function takeRemainder(file: FollowedFile, cursor: Cursor, size: number, 
 
 const newline = Buffer.from("\n");
 
-function ended({ raw, bytes }: ReturnType<typeof contentOf>) {
+export function ended({ raw, bytes }: Content): Content {
   return { raw, bytes: Buffer.concat([bytes, newline]) };
 }
 
@@ -97,7 +98,7 @@ export function cutMark(bytes: number): Buffer {
 }
 
 /** The beginning of a line of `length` bytes that is too long, less a character that would be cut in two, and the mark. */
-function cut(file: FollowedFile, raw: Uint8Array, length: number) {
+export function cut(file: LineSource, raw: Uint8Array, length: number): Content {
   const { encoding, parts } = file;
   const { unit } = encoding;
   const most = parts.maxLine - cutMark(length).length * unit;

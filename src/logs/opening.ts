@@ -4,6 +4,7 @@
  */
 import { closeSync, fstatSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { compressionOf } from "./archives/compression.ts";
 import { type Arrival, isKnown, Listings, locate, missedAt } from "./arrivals.ts";
 import { holdsContent, refresh } from "./content.ts";
 import { Cursor } from "./cursor.ts";
@@ -44,7 +45,8 @@ export function followArrival(following: Following, arrival: Arrival, atEnd = fa
     return code !== "ENOENT";
   }
   following.survey.opened(arrival.path);
-  if (opened !== undefined) followOpened(following, opened, atEnd);
+  if (opened !== undefined && compressionOf(opened.head) !== undefined) closeSync(opened.fd);
+  else if (opened !== undefined) followOpened(following, opened, atEnd);
   return opened !== undefined;
 }
 
@@ -162,12 +164,16 @@ function leaveShorterCopy(following: Following, row: Row, others: readonly Spot[
   return true;
 }
 
-function giveUp({ ledger, parts, context }: Following, row: Row): void {
+function giveUp({ ledger, parts, context, archives }: Following, row: Row): void {
   const read = Math.min(...[...row.cursors.values()].map((cursor) => cursor.read));
   const bytes = row.endedAt === undefined && row.size > read ? row.size - read : 0;
-  parts.counters.lost("truncated", bytes);
-  if (bytes > 0) context.emit("log_bytes_lost", { input: parts.input, path: row.path, bytes, reason: "truncated" });
+  const lose = () => {
+    parts.counters.lost("truncated", bytes);
+    if (bytes > 0) context.emit("log_bytes_lost", { input: parts.input, path: row.path, bytes, reason: "truncated" });
+  };
   ledger.supersede(row);
+  if (archives === undefined) lose();
+  else archives.seek(row, lose);
 }
 
 /**
@@ -260,7 +266,7 @@ function skipToEnd(file: FollowedFile, size: number): void {
 }
 
 /** 64 random bits. */
-function newId({ context }: Following): string {
+export function newId({ context }: Following): string {
   const half = () => Math.floor(context.random() * 2 ** 32);
   return [half(), half()].map((bits) => bits.toString(16).padStart(8, "0")).join("");
 }

@@ -1,4 +1,6 @@
 /** What the ledger remembers of files from before a restart, until each was found again or is known to be gone. */
+
+import { lookInto } from "./archives/compressed-files.ts";
 import { type Arrival, type Listings, locate } from "./arrivals.ts";
 import type { Following } from "./following.ts";
 import { keyOf } from "./identity.ts";
@@ -41,7 +43,7 @@ export class Recollection {
     for (const [row, looks] of this.sought) {
       const spot = this.isFound(row, seen) ? "found" : locate(row, this.following.births, listings);
       if (spot === "found") this.sought.delete(row);
-      else if (spot !== undefined) arrivals.push({ ...spot, origin: row.origin });
+      else if (spot !== undefined && lookInto(spot.path) === undefined) arrivals.push({ ...spot, origin: row.origin });
       else this.notFound(row, looks + 1);
     }
     return arrivals;
@@ -57,14 +59,18 @@ export class Recollection {
     const file = this.following.files.get(keyOf(row));
     if (file !== undefined) return file.row === row;
     const found = seen.byKey.get(keyOf(row));
-    return found !== undefined && !this.following.births.differ(found.stamp, row);
+    if (found === undefined || this.following.births.differ(found.stamp, row)) return false;
+    // The archive of the file itself may have its inode.
+    return lookInto(found.paths[0]!) === undefined;
   }
 
   private notFound(row: Row, looks: number): void {
     this.sought.set(row, looks);
-    if (looks < looksUntilVanished) return;
+    const { ledger, parts, context, archives } = this.following;
+    const elsewhere = archives?.resolve(row, context.clock.now());
+    if (elsewhere === "wait" || (looks < looksUntilVanished && elsewhere === undefined)) return;
     this.sought.delete(row);
-    const { ledger, parts, context } = this.following;
+    if (elsewhere === "taken") return;
     const bytes = Math.max(0, row.size - Math.min(...[...row.cursors.values()].map((cursor) => cursor.acknowledged)));
     parts.counters.lost("vanished", bytes);
     if (bytes > 0) context.emit("log_bytes_lost", { input: parts.input, path: row.path, bytes, reason: "vanished" });

@@ -2,13 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Block, Lane, LogInputContext, Thread } from "../../src/contracts.ts";
+import { Archives } from "../../src/logs/archives/archives.ts";
 import { CheckpointFile, prepareFolder } from "../../src/logs/checkpoint.ts";
 import { logMetrics } from "../../src/logs/declarations.ts";
 import { Follower, type FollowOptions } from "../../src/logs/follow.ts";
+import type { Following } from "../../src/logs/following.ts";
 import { MetricsRegion } from "../../src/metrics.ts";
 
 interface StartOptions extends Partial<Pick<FollowOptions, "from" | "encoding" | "maxLine" | "hold">> {
   exclude?: string[];
+  archives?: boolean;
   outputs?: string[];
   /** Entry name, for runs with several. */
   name?: string;
@@ -82,7 +85,14 @@ export class FollowRun {
   /** A further entry on the same checkpoint. */
   make(
     patterns: string[],
-    { exclude = [], from = "beginning", outputs = ["stdout"], name = "files", ...reading }: StartOptions,
+    {
+      exclude = [],
+      from = "beginning",
+      outputs = ["stdout"],
+      name = "files",
+      archives = false,
+      ...reading
+    }: StartOptions,
   ): Follower {
     for (const output of outputs) this.outputs.set(output, this.outputs.get(output) ?? new FakeOutput(output));
     const lanes = outputs.map((output) => this.output(output).lane());
@@ -96,7 +106,8 @@ export class FollowRun {
       checkpoint: this.checkpoint,
     };
     const paths = patterns.map((pattern) => (pattern.startsWith("/") ? pattern : this.path(pattern)));
-    return new Follower({ paths, exclude, from, ...reading }, context);
+    const reader = archives ? (following: Following) => new Archives(following) : undefined;
+    return new Follower({ paths, exclude, from, archives: reader, ...reading }, context);
   }
 
   /** Lets time pass, then takes turns until there is nothing more to read now. */
