@@ -121,6 +121,13 @@ export class FollowRun {
     this.nowMs += ms;
   }
 
+  /** Lets time pass and takes one turn. */
+  turn(ms: number): void {
+    this.nowMs += ms;
+    this.follower.turn();
+    if (this.acknowledges) this.acknowledge();
+  }
+
   /** Several steps of one second. */
   steps(count: number): void {
     for (let i = 0; i < count; i++) this.step();
