@@ -26,7 +26,9 @@ describe("a config template", () => {
 });
 
 describe("the configs", () => {
-  const templates = [...new Bun.Glob("**/*.{yaml,cfg,conf,json.template}").scanSync({ cwd: CONFIGS })].sort();
+  const all = [...new Bun.Glob("**/*.{yaml,cfg,conf,json.template}").scanSync({ cwd: CONFIGS })].sort();
+  // Collectors listen on no port; what their configs collect is checked before each run.
+  const templates = all.filter((template) => !template.startsWith("logs/"));
   const places = { port: 1111, origin: 2222, http1: 3333, echo: 4444, cert: "/c", key: "/k", pem: "/p" };
 
   async function filled(template: string, switches: Record<string, number>): Promise<string> {

@@ -104,7 +104,7 @@ describe("a metrics region", () => {
 
 test("every metric of the spine is documented and named as Prometheus asks", () => {
   for (const [name, { kind, doc }] of Object.entries(spineMetrics)) {
-    expect(name).toMatch(/^outrigger_[a-z_]+$/);
+    expect(name).toMatch(/^outrigger_[a-z0-9_]+$/);
     expect(name.endsWith("_total")).toBe(kind === "counter");
     if (kind === "histogram") expect(name).toEndWith("_seconds");
     expect(doc).toMatch(/^[A-Z1].*\.$/);

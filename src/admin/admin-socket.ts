@@ -4,9 +4,11 @@
  */
 import { lstatSync, unlinkSync } from "node:fs";
 import type { Server } from "bun";
-import { errorCode, UserError } from "../errors.ts";
+import { errorCode } from "../errors.ts";
 
-/** Binds the socket by `serve`, which must be synchronous. Rejects with a UserError (exit 3) when another process has it. */
+export class SocketTaken extends Error {}
+
+/** Binds the socket by `serve`, which must be synchronous. Rejects with `SocketTaken` when another process has it. */
 export async function bindSocket(path: string, serve: () => Server<undefined>): Promise<Server<undefined>> {
   try {
     return bindPrivately(serve);
@@ -14,10 +16,7 @@ export async function bindSocket(path: string, serve: () => Server<undefined>): 
     if (errorCode(error) !== "EADDRINUSE") throw error;
   }
   if (!lstatSync(path).isSocket() || (await isAnswered(path))) {
-    throw new UserError(
-      `admin: ${path} is taken by another sidecar; give each its own \`state:\`, or write \`admin: off\``,
-      3,
-    );
+    throw new SocketTaken("another sidecar has it; give each its own `state:`");
   }
   unlinkSync(path);
   return bindPrivately(serve);

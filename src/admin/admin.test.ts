@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAdmin } from "../config/admin.ts";
 import type { LogSourceState } from "../contracts.ts";
-import { UserError } from "../errors.ts";
 import type { TapFilter } from "../logs/tap.ts";
 import { AdminListener, type AdminSource } from "./admin.ts";
 
@@ -76,13 +75,16 @@ describe("the admin socket", () => {
 
   test("is not taken from a process that answers, nor is a file of that name", async () => {
     await open("socket");
-    const taken = `admin: ${path()} is taken by another sidecar; give each its own \`state:\`, or write \`admin: off\``;
-    await expect(open("socket")).rejects.toThrow(taken);
-    await expect(open("socket")).rejects.toBeInstanceOf(UserError);
+    events.length = 0;
+    const error = "another sidecar has it; give each its own `state:`";
+    const taken = `admin_unavailable ${JSON.stringify({ path: path(), error })}`;
+    await expect(open("socket")).rejects.toThrow("there is no listener");
+    expect(events).toEqual([taken]);
     expect((await get("/")).status).toBe(404);
     await opened.pop()?.stop();
     writeFileSync(path(), "somebody's");
-    await expect(open("socket")).rejects.toThrow(taken);
+    await expect(open("socket")).rejects.toThrow("there is no listener");
+    expect(events).toEqual([taken, taken]);
   });
 
   test("that cannot be made is an event, and no reason not to start", async () => {

@@ -8,7 +8,7 @@ import { adminSocketName } from "../config/admin.ts";
 import type { Address, AdminPlace } from "../config/schema.ts";
 import type { Awaitable, Emit } from "../contracts.ts";
 import { errorCode, UserError } from "../errors.ts";
-import { bindSocket } from "./admin-socket.ts";
+import { bindSocket, SocketTaken } from "./admin-socket.ts";
 import { json, nothingHere, useOther } from "./answers.ts";
 import type { LogWatch } from "./log-pages.ts";
 import { pageRefusal } from "./rebinding.ts";
@@ -44,8 +44,8 @@ export class AdminListener {
   }
 
   /**
-   * Undefined where it is off, or where the state folder takes no socket: nothing that flows depends on it.
-   * Rejects with a UserError (exit 3) when another sidecar has the socket, or the port cannot be bound.
+   * Undefined where it is off, where the state folder takes no socket, or another sidecar has it there: nothing that
+   * flows depends on it, and two on one laptop share a state folder. A port that cannot be bound is a UserError (exit 3).
    */
   static async open({ place, stateDir, source, emit }: AdminOptions): Promise<AdminListener | undefined> {
     if (place === "off") return undefined;
@@ -57,8 +57,8 @@ export class AdminListener {
       );
       return new AdminListener(server, `unix:${path}`);
     } catch (error) {
-      if (error instanceof UserError) throw error;
-      emit("admin_unavailable", { path, error: errorCode(error) ?? String(error) });
+      const why = error instanceof SocketTaken ? error.message : (errorCode(error) ?? String(error));
+      emit("admin_unavailable", { path, error: why });
       return undefined;
     }
   }
