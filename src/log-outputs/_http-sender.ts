@@ -1,7 +1,7 @@
 /**
  * The way of a batch to a destination over HTTP: encoded and compressed once, sent as often as it takes.
  */
-import type { Batch, Counter, Delivery, LogOutputContext } from "../contracts.ts";
+import type { Batch, Counter, Delivery, LogOutputContext, RetryCause } from "../contracts.ts";
 import { UserError } from "../errors.ts";
 import { type Answer, Caller, type CallFailure } from "../net/call.ts";
 import { Authorization } from "../net/call-secrets.ts";
@@ -87,17 +87,18 @@ export class HttpSender {
 
   /** Comes again, when the destination wants it to. */
   later(answer: Answer | CallFailure): Delivery {
-    if ("failure" in answer) return { outcome: "retry", reason: answer.detail };
+    if ("failure" in answer) {
+      const cause = answer.failure.includes("timeout") ? "timeout" : "unreachable";
+      return { outcome: "retry", reason: answer.detail, cause };
+    }
     const afterMs = retryAfterMs(answer.field("retry-after"), this.context.clock.wall());
-    const reason = reasonOf(answer);
-    return afterMs === undefined
-      ? { outcome: "retry", reason }
-      : { outcome: "retry", reason, afterMs: Math.min(afterMs, mostRetryAfterMs) };
+    const retry = { outcome: "retry", reason: reasonOf(answer), cause: causeOf(answer) } as const;
+    return afterMs === undefined ? retry : { ...retry, afterMs: Math.min(afterMs, mostRetryAfterMs) };
   }
 
   /** No batch is taken until somebody changes something here or there: nothing is given up, and the event says why. */
   hold(answer: Answer): Delivery {
-    return { outcome: "retry", reason: `${reasonOf(answer)} (${remedyFor(answer)})` };
+    return { outcome: "retry", reason: `${reasonOf(answer)} (${remedyFor(answer)})`, cause: causeOf(answer) };
   }
 
   close(): void {
@@ -111,6 +112,13 @@ const misplaced = new Set([401, 402, 403, 404, 405, 407, 415, 421, 426]);
 /** True for statuses that say nothing about the lines: redirects as well. */
 export function isMisplaced({ status }: Answer): boolean {
   return (status >= 300 && status < 400) || misplaced.has(status);
+}
+
+function causeOf({ status }: Answer): RetryCause {
+  if (status === 429) return "throttled";
+  if (status === 408) return "timeout";
+  if (status === 401 || status === 403 || status === 407) return "forbidden";
+  return status >= 500 ? "unavailable" : "other";
 }
 
 function remedyFor(answer: Answer): string {

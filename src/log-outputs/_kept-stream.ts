@@ -34,7 +34,7 @@ export class KeptStream {
     } catch (error) {
       this.drop();
       const reason = error instanceof Error ? error.message : String(error);
-      return { outcome: "retry", reason: `${this.name} ${reason}` };
+      return { outcome: "retry", reason: `${this.name} ${reason}`, cause: "unreachable" };
     }
   }
 

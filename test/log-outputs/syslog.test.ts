@@ -118,6 +118,7 @@ describe("what goes wrong", () => {
     server.stop();
     expect(await run.deliver("a\n")).toEqual({
       outcome: "retry",
+      cause: "unreachable",
       reason: `127.0.0.1:${server.port} ECONNREFUSED`,
     });
   });
