@@ -25,7 +25,7 @@ export function logSection(report: LogReport): string {
 
 /** What a reader may look for in vain. */
 const NOT_THERE = [
-  "Fluent Bit and Vector, which are in none of the registries this bench takes programs from (Debian 12, PyPI, npm, crates.io, Maven Central)",
+  "Fluent Bit and Vector, which are in none of the registries this bench takes programs from (Debian 12, PyPI, npm, Maven Central)",
   "rsyslog by HTTP: no Debian package has its output omhttp",
 ];
 
