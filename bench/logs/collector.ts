@@ -92,10 +92,15 @@ export class Collector {
     return family(this.child.pid);
   }
 
-  /** The last of what it said on stderr. */
-  said(): string {
+  /** The last of what it said on stderr; of what matches. */
+  said(of = /./): string {
     const path = join(this.folder, "said");
-    return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n").slice(-5).join("\n") : "";
+    if (!existsSync(path)) return "";
+    const lines = readFileSync(path, "utf8").trim().split("\n");
+    return lines
+      .filter((line) => of.test(line))
+      .slice(-5)
+      .join("\n");
   }
 
   /** Ends it by SIGTERM and waits; its files stay until `remove`. */

@@ -75,7 +75,7 @@ const full = z.strictObject({
     ),
   hold: option(
     size().default(256 * 1024 ** 2),
-    "Disk that deleted files with unread lines may keep from being freed, all together. Above it the oldest are given up, which is counted and said.",
+    "Unread bytes of deleted files, all together, that are kept for outputs that take nothing. Above it the oldest files are given up, which is counted and said.",
     { default: "256MiB" },
   ),
 });

@@ -112,11 +112,14 @@ export class Retirement {
   }
 
   private limitHeldBytes(): void {
+    // What was read is in memory: a file that only waits for acknowledgements loses nothing, however large it is. And
+    // while outputs take what is read, no file is given up that will be through in a moment.
     const deleted = [...this.following.files.values()].filter((file) => file.status === "deleted");
-    let held = deleted.reduce((sum, file) => sum + file.knownSize, 0);
+    let held = deleted.reduce((sum, file) => sum + file.unread, 0);
     for (const file of deleted) {
       if (held <= this.holdBytes) return;
-      held -= file.knownSize;
+      if (!isHeldUp(file)) continue;
+      held -= file.unread;
       this.abandon(file);
     }
   }
@@ -128,4 +131,9 @@ export class Retirement {
     context.emit("log_bytes_lost", { input: parts.input, path: file.path, bytes, reason: "held_too_long" });
     this.finish(file);
   }
+}
+
+/** True when an output that takes nothing now has not read all of it. */
+function isHeldUp({ readers, knownSize }: FollowedFile): boolean {
+  return readers.some(({ lane, cursor }) => cursor.read < knownSize && lane.room <= 0);
 }
