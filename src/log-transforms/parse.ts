@@ -136,6 +136,7 @@ export default defineLogTransform<Options>({
     const words = severity === false ? [] : Object.entries(severity.words);
     return new Parser({
       read: await readerOf(format ?? pattern!, zone, nowMs),
+      isJson: format === "json",
       field: field === undefined ? undefined : new FieldPath(field),
       into,
       original,

@@ -236,9 +236,14 @@ function costOf(records: readonly LogRecord[], hasNoBlock: boolean): number {
   for (const record of records) {
     const ownText = !(record instanceof LineRecord) || hasNoBlock || record.place === undefined;
     if (ownText) bytes += lengthOf(record);
-    if (record.fields !== undefined) bytes += fieldsBytes + 2 * lengthOf(record);
+    if (hasFields(record)) bytes += fieldsBytes + 2 * lengthOf(record);
   }
   return bytes;
+}
+
+/** Without making those that nobody has asked for. */
+function hasFields(record: LogRecord): boolean {
+  return record instanceof LineRecord ? record.hasOwnFields : record.fields !== undefined;
 }
 
 function lengthOf(record: LogRecord): number {

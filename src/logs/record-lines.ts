@@ -1,6 +1,8 @@
 /** Records written out as lines: text as it is, parsed fields as one JSON object with the fields of their source. */
 import type { LogFields, LogRecord } from "../contracts.ts";
+import type { CutLine } from "./cuts.ts";
 import { LineRecord } from "./line-record.ts";
+import { Lines } from "./lines.ts";
 
 /** A record as an output of lines writes it: its text, or its fields and those of its source as one JSON object. */
 export function lineOf(record: LogRecord): string {
@@ -26,15 +28,18 @@ interface Prefix {
   readonly keys: readonly string[];
   /** The object without its closing brace. */
   readonly text: string;
+  /** The same with the comma before further members; nothing when the object is empty. */
+  readonly bytes: Buffer;
 }
 
-let lastPrefix: Prefix = { fields: {}, keys: [], text: "{" };
+let lastPrefix: Prefix = { fields: {}, keys: [], text: "{", bytes: Buffer.alloc(0) };
 
 /** The fields of a source are the same object from record to record: they are written once. */
 function prefixOf(fields: LogFields): Prefix {
   if (fields !== lastPrefix.fields) {
     const keys = Object.keys(fields);
-    lastPrefix = { fields, keys, text: JSON.stringify(fields).slice(0, -1) };
+    const text = JSON.stringify(fields).slice(0, -1);
+    lastPrefix = { fields, keys, text, bytes: Buffer.from(keys.length === 0 ? "" : `${text},`) };
   }
   return lastPrefix;
 }
@@ -42,58 +47,36 @@ function prefixOf(fields: LogFields): Prefix {
 /** Records as lines, each ended by a newline. Lines that lie side by side as they were read are copied at once. */
 export function linesOf(records: readonly LogRecord[]): Uint8Array {
   const lines = new Lines();
-  for (const record of records) {
-    const place = record instanceof LineRecord && record.fields === undefined ? record.place : undefined;
-    if (place === undefined) lines.addText(lineOf(record));
-    else lines.addBytes(place.memory, place.start, place.end);
-  }
+  for (const record of records) addTo(lines, record);
   return lines.take();
 }
 
-const newline = Buffer.from("\n");
-
-/** Lines on their way to one piece of memory: text that waits, or a run of bytes that waits, never both. */
-class Lines {
-  private readonly parts: Uint8Array[] = [];
-  private text = "";
-  private memory: Buffer | undefined;
-  private start = 0;
-  private end = 0;
-
-  addText(line: string): void {
-    this.endRun();
-    this.text += `${line}\n`;
+function addTo(lines: Lines, record: LogRecord): void {
+  const late = record instanceof LineRecord ? record.lateLine : undefined;
+  if (late !== undefined && addLate(lines, late, record.source.fields)) return;
+  const place = record instanceof LineRecord && record.fields === undefined ? record.place : undefined;
+  if (place === undefined) lines.addText(lineOf(record));
+  else {
+    lines.addBytes(place.memory, place.start, place.end);
+    lines.endLine();
   }
+}
 
-  addBytes(memory: Buffer, start: number, end: number): void {
-    const isNext = this.memory === memory && this.end === start;
-    if (!isNext) {
-      this.endRun();
-      this.endText();
-      this.memory = memory;
-      this.start = start;
-    }
-    if (memory[end] === newline[0]) this.end = end + 1;
-    else {
-      this.end = end;
-      this.endRun();
-      this.parts.push(newline);
-    }
+/** A line that stands for its fields. False when it has none, and those of its source cannot be put before them. */
+function addLate(lines: Lines, { memory, start, end, cuts }: CutLine, ofSource: LogFields): boolean {
+  const { bytes } = prefixOf(ofSource);
+  let place = start;
+  if (bytes.length > 0) {
+    if (end - start === 2) return false;
+    lines.addBytes(bytes, 0, bytes.length);
+    place++;
   }
-
-  take(): Uint8Array {
-    this.endRun();
-    this.endText();
-    return this.parts.length === 1 ? this.parts[0]! : Buffer.concat(this.parts);
+  for (let cut = cuts; cut !== undefined; cut = cut.next) {
+    lines.addBytes(memory, place, cut.from);
+    lines.addBytes(cut.instead, 0, cut.instead.length);
+    place = cut.to;
   }
-
-  private endRun(): void {
-    if (this.memory !== undefined) this.parts.push(this.memory.subarray(this.start, this.end));
-    this.memory = undefined;
-  }
-
-  private endText(): void {
-    if (this.text !== "") this.parts.push(Buffer.from(this.text));
-    this.text = "";
-  }
+  lines.addBytes(memory, place, end);
+  lines.endLine();
+  return true;
 }

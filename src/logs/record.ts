@@ -3,10 +3,12 @@
  * read as, whatever was looked at.
  */
 import type { Block, LogRecord, LogSource, Mark } from "../contracts.ts";
-import { asBuffer, LineRecord } from "./line-record.ts";
+import { LineRecord } from "./line-record.ts";
+import { asBuffer } from "./line-text.ts";
 import { linesOf } from "./record-lines.ts";
 
-export { LineRecord, textOf } from "./line-record.ts";
+export { LineRecord } from "./line-record.ts";
+export { textOf } from "./line-text.ts";
 export { jsonOf, lineOf, linesOf } from "./record-lines.ts";
 
 const newline = 10;

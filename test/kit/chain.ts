@@ -1,8 +1,9 @@
 /** A chain of transforms as a configuration asks for it, without files: text in blocks goes in, records come out. */
-import type { LogRecord, LogTransformDefinition, Thread } from "../../src/contracts.ts";
+import type { LogRecord, LogSource, LogTransformDefinition, Thread } from "../../src/contracts.ts";
 import { Chain, type Link, type Waiting } from "../../src/logs/chain.ts";
 import { ChainCounters } from "../../src/logs/chain-counters.ts";
 import { plainBlock } from "../../src/logs/plain-block.ts";
+import { linesOf } from "../../src/logs/record.ts";
 import { MetricsRegion, spineMetrics } from "../../src/metrics.ts";
 import { logTransforms } from "../../src/registry.gen.ts";
 
@@ -11,11 +12,21 @@ export type Item = Readonly<Record<string, unknown>>;
 
 export const source = { id: "s1", input: "app", path: "/app.log", fields: {} };
 
+/** Has all made that records leave until it is asked for: it must not change what they are written as. */
+function readAll(records: readonly LogRecord[]): void {
+  const before = Buffer.from(linesOf(records)).toString();
+  for (const record of records) void [record.text, record.fields];
+  const after = Buffer.from(linesOf(records)).toString();
+  if (before !== after) throw new Error(`asked for its fields, ${before} became ${after}`);
+}
+
 export class ChainRun {
   readonly metrics = new MetricsRegion(spineMetrics, { strict: true });
   readonly events: { event: string; fields: Record<string, unknown> }[] = [];
   /** Wall time, in milliseconds. */
   wallMs = Date.UTC(2026, 10, 26, 12);
+  /** What lines come from. */
+  source: LogSource = source;
   private chain!: Chain;
 
   static async of(...items: readonly Item[]): Promise<ChainRun> {
@@ -26,6 +37,7 @@ export class ChainRun {
       const load = logTransforms[name];
       if (load === undefined) throw new Error(`there is no transform ${name}`);
       const { default: definition }: { default: LogTransformDefinition } = await load();
+      if (definition.metrics !== undefined) run.metrics.declare(definition.metrics);
       const context = { ...run.thread(), input: "app", transform: `${name}-${at}` };
       links.push({
         name: `${name}-${at}`,
@@ -44,16 +56,14 @@ export class ChainRun {
     for (const text of blocks) {
       // Memory of its own, spoilt afterwards: no record may go on using that of its block.
       const bytes = Buffer.from(text);
-      const passed = this.chain.pass(plainBlock(source, bytes, offset), waiting);
-      for (const record of passed.block.records) {
-        out.push(record);
-        void record.text;
-      }
+      const passed = this.chain.pass(plainBlock(this.source, bytes, offset), waiting);
+      out.push(...passed.block.records);
+      readAll(passed.block.records);
       offset += bytes.length;
       waiting = passed.waiting;
       bytes.fill(0xff);
     }
-    if (waiting !== undefined) out.push(...this.chain.flush(source, waiting).block.records);
+    if (waiting !== undefined) out.push(...this.chain.flush(this.source, waiting).block.records);
     return out;
   }
 

@@ -1,13 +1,16 @@
 /** What `log-transforms/parse` does with a record: reads it, and puts what it found in its place. */
 import type { Counter, LogRecord, RecordTransform, Severity } from "../../contracts.ts";
-import { LineRecord } from "../line-record.ts";
+import { type LateReader, LineRecord } from "../line-record.ts";
 import type { FieldPath } from "../transforms/field-path.ts";
-import { type ParsedFields, put, type Read } from "./format.ts";
+import { type Parsed, type ParsedFields, put, type Read } from "./format.ts";
+import { Lateness } from "./lateness.ts";
 import { severityOf } from "./severity.ts";
 import type { TimeReader } from "./time.ts";
 
 export interface ParserOptions {
   readonly read: Read;
+  /** True when it reads JSON, which a plain line can stand for until somebody asks for fields. */
+  readonly isJson: boolean;
   /** Field to read; the text where it is undefined. */
   readonly field: FieldPath | undefined;
   /** Field to put what was found under; beside the others where it is undefined. */
@@ -29,27 +32,44 @@ export interface ParserOptions {
   readonly unparsed: Counter;
 }
 
-export class Parser implements RecordTransform {
+export class Parser implements RecordTransform, LateReader {
   private readonly options: ParserOptions;
+  /** Undefined where fields must be made at once. */
+  private readonly lateness: Lateness | undefined;
 
   constructor(options: ParserOptions) {
     this.options = options;
+    const { isJson, field, into, original } = options;
+    const isWhole = field === undefined && into === undefined && original === undefined;
+    this.lateness = isJson && isWhole ? new Lateness() : undefined;
   }
 
   apply(record: LogRecord): boolean {
-    const { field, read, ownTime, ownSeverity, dropsOthers, unparsed } = this.options;
+    if (record instanceof LineRecord && this.lateness?.isWorthwhile() && record.readLater(this)) return true;
+    const { field, read, dropsOthers, unparsed } = this.options;
     const text = field === undefined ? textOf(record) : field.get(record.fields ?? {});
     const parsed = typeof text === "string" ? read(text) : undefined;
     if (parsed === undefined || typeof text !== "string") {
       unparsed.add(1);
       return !dropsOthers;
     }
+    record.fields = this.placed(record, this.found(record, parsed), text);
+    return true;
+  }
+
+  readLate(record: LineRecord, text: string): ParsedFields {
+    this.lateness?.wasAsked();
+    return this.found(record, { fields: JSON.parse(text) as ParsedFields });
+  }
+
+  /** Sets time and severity. */
+  private found(record: LogRecord, parsed: Parsed): ParsedFields {
+    const { ownTime, ownSeverity } = this.options;
     const { fields } = parsed;
     if (ownTime && parsed.time !== undefined) record.time = parsed.time;
     else this.findTime(record, fields);
     record.severity = (ownSeverity ? parsed.severity : undefined) ?? this.severityIn(fields) ?? record.severity;
-    record.fields = this.placed(record, fields, text);
-    return true;
+    return fields;
   }
 
   private placed(record: LogRecord, found: ParsedFields, text: string): ParsedFields {

@@ -1,3 +1,5 @@
+import type { FieldName } from "../line-record.ts";
+
 /** Fields of a record by name. `a.b` is `b` in `a`, unless there is a field of that very name. */
 type Fields = Record<string, unknown>;
 
@@ -7,6 +9,15 @@ export class FieldPath {
 
   constructor(text: string) {
     this.text = text;
+  }
+
+  /** The same for who looks into a line. */
+  get nameBytes(): FieldName {
+    const parents: Buffer[] = [];
+    for (let dot = this.text.indexOf("."); dot > 0; dot = this.text.indexOf(".", dot + 1)) {
+      parents.push(Buffer.from(this.text.slice(0, dot)));
+    }
+    return { whole: Buffer.from(this.text), parents };
   }
 
   get(fields: Fields): unknown {

@@ -7,7 +7,7 @@
  * Most records hold nothing: the text they were read from is looked at once, cheaply, for what each shape needs.
  */
 import type { LogRecord, RecordTransform } from "../../contracts.ts";
-import { LineRecord } from "../line-record.ts";
+import { type FieldName, LineRecord } from "../line-record.ts";
 import { type FieldPath, isFields } from "./field-path.ts";
 import { NeedleScan } from "./needle-scan.ts";
 import { inPieces, mostPatternText } from "./pieces.ts";
@@ -48,6 +48,9 @@ export class Redaction implements RecordTransform {
   /** A bit for each shape. */
   private readonly all: number;
   private readonly names = new Map<string, boolean>();
+  /** Where only fields are named they can be replaced without being made. */
+  private readonly onlyNames: readonly FieldName[] | undefined;
+  private readonly instead: Buffer;
   /** Those that could match in the record under way. */
   private patterns: readonly RedactionPattern[] = none;
 
@@ -60,6 +63,9 @@ export class Redaction implements RecordTransform {
         .concat([jsonEscape]),
     );
     this.all = (1 << this.shapes.length) - 1;
+    const looksAtTexts = options.patterns.length > 0 || this.shapes.length > 0 || options.byName;
+    this.onlyNames = looksAtTexts ? undefined : options.fields.map(({ nameBytes }) => nameBytes);
+    this.instead = Buffer.from(JSON.stringify(options.with));
   }
 
   /** A record that cannot be looked into is replaced whole: nothing unseen goes on. */
@@ -74,6 +80,11 @@ export class Redaction implements RecordTransform {
   }
 
   private redact(record: LogRecord): void {
+    if (this.onlyNames !== undefined && record instanceof LineRecord) {
+      const count = record.cutFields(this.onlyNames, this.instead);
+      for (let n = 0; n < (count ?? 0); n++) this.options.count("field");
+      if (count !== undefined) return;
+    }
     const { fields, text } = record;
     if (fields !== undefined && this.redactFields(fields, text)) {
       // Whoever shows the text although there are fields must not show what was taken out of them.
