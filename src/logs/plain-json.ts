@@ -5,9 +5,9 @@
  *   {"time":"2026-11-26T10:00:00Z","level":"info","total":12.5}
  *     name      value               each at the top level: where it begins and ends
  *
- * Many lines are not plain and are parsed instead: those with white space between members, escapes, a name twice in
- * one object, a name that begins with a digit (ECMA-262 orders integer names first), `1.0`, `1e3`, or more than 15
- * digits. (15 digits survive a double in both directions, IEEE 754.)
+ * Many lines are not plain and are parsed instead: those with white space between members, `\/` or `\u…`, escapes in
+ * a name, a name twice in one object, a name that begins with a digit (ECMA-262 orders integer names first), `1.0`,
+ * `1e3`, or more than 15 digits. (15 digits survive a double in both directions, IEEE 754.)
  */
 
 const quote = 34;
@@ -18,6 +18,7 @@ const zero = 48;
 const nine = 57;
 const colon = 58;
 const openBracket = 91;
+const backslash = 92;
 const closeBracket = 93;
 const openBrace = 123;
 const closeBrace = 125;
@@ -32,7 +33,10 @@ const mostSmallDigits = 6;
 /** 1 for what ends the run of characters that stand for themselves in a string. */
 const isSpecial = new Uint8Array(256).fill(1, 0, 32);
 isSpecial[quote] = 1;
-isSpecial[92] = 1;
+isSpecial[backslash] = 1;
+/** 1 for what follows a backslash where there is no other way to write it. */
+const isEscape = new Uint8Array(256);
+for (const letter of '"\\bfnrt') isEscape[letter.charCodeAt(0)] = 1;
 
 const literals: readonly Uint8Array[] = ["true", "false", "null"].map((word) => Buffer.from(word));
 
@@ -120,7 +124,7 @@ export class PlainJson {
     if (names === mostNames || bytes[this.at] !== quote) return false;
     const begin = this.at + 1;
     const first = bytes[begin]!;
-    if ((first >= zero && first <= nine) || !this.string()) return false;
+    if ((first >= zero && first <= nine) || !this.run()) return false;
     const length = this.at - 1 - begin;
     const sign = (length << 16) | (first << 8) | bytes[this.at - 2]!;
     for (let other = base; other < names; other++) {
@@ -143,8 +147,19 @@ export class PlainJson {
     return this.literal();
   }
 
-  /** From its first quote behind its last one. */
+  /** From its first quote behind its last one; with escapes that are written in one way only. */
   private string(): boolean {
+    const { bytes, end } = this;
+    while (!this.run()) {
+      const stop = this.at - 1;
+      if (stop + 1 >= end || bytes[stop] !== backslash || isEscape[bytes[stop + 1]!] === 0) return false;
+      this.at = stop + 1;
+    }
+    return true;
+  }
+
+  /** From a quote, or from what an escape ends with, behind the next quote. False, behind it, where another comes first. */
+  private run(): boolean {
     const { bytes, end } = this;
     let at = this.at + 1;
     while (at < end && isSpecial[bytes[at]!] === 0) at++;
