@@ -11,7 +11,7 @@ import { holdsContent } from "./content.ts";
 import type { Following } from "./following.ts";
 import { type Births, keyOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
-import { byAge, cameAfter, isRotatedName, listFiles, openSpot, type Spot } from "./siblings.ts";
+import { basesOf, byAge, cameAfter, isRotatedName, listFiles, openSpot, type Spot, spotAt } from "./siblings.ts";
 import type { Found } from "./survey.ts";
 
 export interface Arrival extends Spot {
@@ -19,11 +19,16 @@ export interface Arrival extends Spot {
   readonly origin: string;
 }
 
+/** For more logs than this of one folder, the whole folder is looked at once; for fewer, only names that matter. */
+const fewLogs = 4;
+
 /** The folders that one look needs, each listed once. */
 export class Listings {
   private readonly known: Following;
   private readonly all = new Map<string, readonly Spot[]>();
-  private readonly strangers = new Map<string, readonly Spot[]>();
+  /** By folder: how many logs were asked for, and what rotation took from each of all. */
+  private readonly asked = new Map<string, number>();
+  private readonly rotated = new Map<string, ReadonlyMap<string, readonly Spot[]>>();
 
   constructor(known: Following) {
     this.known = known;
@@ -35,20 +40,43 @@ export class Listings {
     return spots;
   }
 
-  /** Files that hold no content we know. */
-  unknownIn(folder: string): readonly Spot[] {
-    const spots = this.strangers.get(folder) ?? this.in(folder).filter((spot) => !isKnown(spot, this.known));
-    this.strangers.set(folder, spots);
-    return spots;
+  /** Files that hold no content we know, and are called as rotation would call one from this path. */
+  unknownFrom(origin: string): readonly Spot[] {
+    const [folder, base] = [dirname(origin), basename(origin)];
+    const asked = (this.asked.get(folder) ?? 0) + 1;
+    this.asked.set(folder, asked);
+    const spots =
+      asked <= fewLogs
+        ? listFiles(folder, this.known.births, (name) => isRotatedName(name, base))
+        : (this.rotatedIn(folder).get(base) ?? []);
+    return spots.filter((spot) => !isKnown(spot, this.known));
   }
+
+  /** By the name they were rotated from. */
+  private rotatedIn(folder: string): ReadonlyMap<string, readonly Spot[]> {
+    const rotated = this.rotated.get(folder) ?? byBase(this.in(folder));
+    this.rotated.set(folder, rotated);
+    return rotated;
+  }
+}
+
+function byBase(spots: readonly Spot[]): Map<string, Spot[]> {
+  const found = new Map<string, Spot[]>();
+  for (const spot of spots) {
+    const name = basename(spot.path);
+    for (const base of basesOf(name)) {
+      if (!isRotatedName(name, base)) continue;
+      const others = found.get(base);
+      if (others === undefined) found.set(base, [spot]);
+      else others.push(spot);
+    }
+  }
+  return found;
 }
 
 /** Files that rotation took away from a stream's path before they were seen there. */
 export function missedAt(origin: string, known: Following, listings = new Listings(known)): Arrival[] {
-  const base = basename(origin);
-  const spots = listings
-    .unknownIn(dirname(origin))
-    .filter((spot) => isRotatedName(basename(spot.path), base) && !known.suspects.has(spot));
+  const spots = listings.unknownFrom(origin).filter((spot) => !known.suspects.has(spot));
   const anchor = spots.length === 0 ? undefined : known.ledger.anchor(origin);
   if (anchor === undefined) return [];
   return cameAfter(anchor, spots, known.births).map((spot) => ({ ...spot, origin }));
@@ -83,20 +111,21 @@ function isHolding(spot: Spot, row: Row, births: Births): boolean {
 
 /** Files matched now that nobody follows, each under the stream it was rotated from if that one is new as well. */
 export function groupFresh(fresh: readonly Found[], known: Following): Arrival[] {
-  const livePaths = [...fresh.map(({ paths }) => paths[0]!), ...known.streams.keys()];
+  const freshPaths = new Set(fresh.map(({ paths }) => paths[0]!));
+  const isLivePath = (path: string) => freshPaths.has(path) || known.streams.has(path);
   return fresh.map(({ paths, stamp }) => {
     const path = paths[0]!;
     const remembered = rememberedAt({ path, stamp }, known)?.origin;
-    return { path, stamp, origin: remembered ?? baseOf(path, livePaths) ?? path };
+    return { path, stamp, origin: remembered ?? baseOf(path, isLivePath) ?? path };
   });
 }
 
 /** The longest path that `path` is a rotated name of. */
-function baseOf(path: string, others: readonly string[]): string | undefined {
-  const bases = others.filter(
-    (other) => dirname(other) === dirname(path) && isRotatedName(basename(path), basename(other)),
-  );
-  return bases.sort((a, b) => b.length - a.length)[0];
+function baseOf(path: string, isOther: (path: string) => boolean): string | undefined {
+  const name = basename(path);
+  const folder = path.slice(0, path.length - name.length);
+  const base = basesOf(name).find((one) => isOther(folder + one) && isRotatedName(name, one));
+  return base === undefined ? undefined : folder + base;
 }
 
 /** Where the file of a remembered row is now, when no pattern matches it any more. */
@@ -105,10 +134,11 @@ export function locate(
   births: Births,
   listings: Listings,
 ): Spot | undefined {
+  const isIt = ({ stamp }: Spot) => stamp.ino === row.ino && stamp.dev === row.dev && !births.differ(stamp, row);
+  const before = spotAt(row.path, births);
+  if (before !== undefined && isIt(before)) return before;
   for (const folder of new Set([dirname(row.path), dirname(row.origin)])) {
-    const spot = listings
-      .in(folder)
-      .find(({ stamp }) => stamp.ino === row.ino && stamp.dev === row.dev && !births.differ(stamp, row));
+    const spot = listings.in(folder).find(isIt);
     if (spot !== undefined) return spot;
   }
   return undefined;

@@ -61,6 +61,8 @@ export class Follower implements LogInput {
   private readonly compressed: CompressedFiles;
   private readonly archives: Archives | undefined;
   private order: FollowedFile[] = [];
+  /** Files whose first bytes have been seen and not read. */
+  private readonly begun: FollowedFile[] = [];
   private nextFile = 0;
   private nextSurveyAt = Number.NEGATIVE_INFINITY;
   private isFirst = true;
@@ -161,9 +163,10 @@ export class Follower implements LogInput {
     this.nextSurveyAt = now + surveyIntervalMs;
     for (const { file, stamp } of stirred) {
       file.seen(file.path, stamp);
-      if (file.isReplaced()) this.hasAnother("replaced", file, now);
-      else if (file.begins()) this.hasAnother("begun", file, now);
+      if (file.isReplaced()) this.hasAnother(file, now);
+      else if (file.begins()) this.begun.push(file);
     }
+    this.followBegun();
     return !this.following.isUnsettled;
   }
 
@@ -185,8 +188,9 @@ export class Follower implements LogInput {
     // Before anything unknown is looked at: it may be the copy that was made before a truncation.
     for (const file of before) {
       if (file.isReplaced()) this.replace(file, now);
-      else if (file.begins()) this.followBefore(file);
+      else if (file.begins()) this.begun.push(file);
     }
+    this.followBefore(this.begun.splice(0));
     const isFollowed = this.follow(this.arrivals(seen, listings));
     if (isFollowed) this.followMissedBeside(before);
     const isComplete = isFollowed && this.settle(before) && !this.following.isUnsettled;
@@ -228,12 +232,18 @@ export class Follower implements LogInput {
     if (was === "live" && file.status !== "live") this.noteRotation(file);
   }
 
-  /** The file was empty when it was looked at last; what else it held since then is in copies beside it. */
-  private followBefore(file: FollowedFile): void {
+  /**
+   * The files were empty when they were looked at last; what else they held since then is in copies beside them. All
+   * are known by their first bytes before the first folder is listed: a copy that is made later says so by them.
+   */
+  private followBefore(begun: readonly FollowedFile[]): void {
     const listings = new Listings(this.following);
-    const now = spotNow(this.following, file.row, file.stat(), listings);
-    file.row.path = now.path;
-    followMissed(this.following, file.row.origin, now, listings);
+    for (const file of begun) {
+      if (!file.open) continue;
+      const now = spotNow(this.following, file.row, file.stat(), listings);
+      file.row.path = now.path;
+      followMissed(this.following, file.row.origin, now, listings);
+    }
   }
 
   private noteRotation(file: FollowedFile): void {
@@ -340,6 +350,11 @@ export class Follower implements LogInput {
 
   /** True when there is more to read at once. */
   private readDue(now: number): boolean {
+    const more = this.readSome(now);
+    return this.followBegun() || more;
+  }
+
+  private readSome(now: number): boolean {
     const { clock } = this.following.context;
     let more = false;
     for (let count = this.order.length; count > 0; count--) {
@@ -363,15 +378,26 @@ export class Follower implements LogInput {
       const { parts, context } = this.following;
       context.emit("log_path_unreadable", { input: parts.input, path: file.path, error: file.trouble });
     }
-    if (result === "replaced" || result === "begun") this.hasAnother(result, file, now);
+    if (result === "replaced") this.hasAnother(file, now);
+    if (result === "begun") this.begun.push(file);
     return result === "more" || result === "replaced" || result === "begun";
   }
 
-  /** The file holds another content than before, or its first: what it held meanwhile is looked for. */
-  private hasAnother(what: "replaced" | "begun", file: FollowedFile, now: number): void {
+  /** The file holds another content than before: what it held is looked for. */
+  private hasAnother(file: FollowedFile, now: number): void {
+    this.lookBeside(() => this.replace(file, now));
+  }
+
+  /** Of files that hold their first bytes, nothing is read before what they held meanwhile. True when there were any. */
+  private followBegun(): boolean {
+    const begun = this.begun.splice(0);
+    if (begun.length > 0) this.lookBeside(() => this.followBefore(begun));
+    return begun.length > 0;
+  }
+
+  private lookBeside(follow: () => void): void {
     const before = new Set(this.following.files.values());
-    if (what === "replaced") this.replace(file, now);
-    else this.followBefore(file);
+    follow();
     if (!this.settle(before)) this.following.isUnsettled = true;
     this.glance.forget();
     this.reorder();

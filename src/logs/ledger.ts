@@ -85,7 +85,8 @@ export class Ledger implements CheckpointSection {
   findMoved(stamp: Stamp): Row | undefined {
     if (stamp.birthNs === 0n) return undefined;
     const isMoved = (row: Row) => row.ino === stamp.ino && row.birthNs === stamp.birthNs && row.dev !== stamp.dev;
-    return [...this.rows.values()].find((row) => isMoved(row) && row.endedAt === undefined);
+    for (const row of this.rows.values()) if (isMoved(row) && row.endedAt === undefined) return row;
+    return undefined;
   }
 
   add(id: string, origin: string, path: string, stamp: Stamp): Row {

@@ -204,8 +204,8 @@ function followAllMissed(following: Following, origin: string, before?: Spot, li
 }
 
 /** True when the file is, or may be, a copy of one that is followed: made by a rotation that has yet to truncate it. */
-export function isCopyOfFollowed({ suspects, files }: Following, spot: Spot): boolean {
-  const original = suspects.originalOf(spot, files.values());
+export function isCopyOfFollowed({ suspects, streams }: Following, spot: Spot): boolean {
+  const original = suspects.originalOf(spot, streams);
   return original !== undefined && suspects.holds(spot, original);
 }
 

@@ -55,6 +55,17 @@ function addition(name: string, base: string): string | undefined {
   return fits ? name.slice(stem.length, name.length - extension.length) : undefined;
 }
 
+/** All that `name` may be an extended name of, longest first: few, where a folder has thousands of names to compare. */
+export function basesOf(name: string): string[] {
+  const bases: string[] = [];
+  const dot = name.lastIndexOf(".");
+  for (let added = 1; added < name.length; added++) {
+    bases.push(name.slice(0, name.length - added));
+    if (dot > added) bases.push(name.slice(0, dot - added) + name.slice(dot));
+  }
+  return bases;
+}
+
 /** Opens a file to read it. Never waits for a writer, should it be a named pipe. */
 export function openToRead(path: string): number {
   return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -74,13 +85,14 @@ export function openSpot({ path, stamp }: Spot): number | undefined {
 const mostListings = 16;
 
 /**
- * All regular files of a folder; nothing when it cannot be listed. A file that is renamed while the folder is listed
- * may be seen twice or not at all, so this looks until two looks agree: rotation of a chain takes a millisecond.
+ * All regular files of a folder whose names are wanted; nothing when it cannot be listed. A file that is renamed while
+ * the folder is listed may be seen twice or not at all, so this looks until two looks agree: rotation of a chain takes
+ * a millisecond.
  */
-export function listFiles(folder: string, births: Births): Spot[] {
-  let before = listOnce(folder, births);
+export function listFiles(folder: string, births: Births, isWanted = anyName): Spot[] {
+  let before = listOnce(folder, births, isWanted);
   for (let listings = 1; listings < mostListings; listings++) {
-    const now = listOnce(folder, births);
+    const now = listOnce(folder, births, isWanted);
     if (isSameListing(before, now)) return now;
     before = now;
   }
@@ -93,16 +105,18 @@ export function isSameListing(one: readonly Spot[], other: readonly Spot[]): boo
   return other.every(({ path, stamp }) => paths.get(path) === keyOf(stamp));
 }
 
-function listOnce(folder: string, births: Births): Spot[] {
+const anyName = (_name: string) => true;
+
+function listOnce(folder: string, births: Births, isWanted: (name: string) => boolean): Spot[] {
   try {
-    return readdirSync(folder).flatMap((name) => spotAt(join(folder, name), births) ?? []);
+    return readdirSync(folder).flatMap((name) => (isWanted(name) ? (spotAt(join(folder, name), births) ?? []) : []));
   } catch {
     return [];
   }
 }
 
 /** Undefined for what is no file, and for a link that leads nowhere. */
-function spotAt(path: string, births: Births): Spot | undefined {
+export function spotAt(path: string, births: Births): Spot | undefined {
   const stats = statIfAny(path);
   if (stats === undefined || !stats.isFile()) return undefined;
   births.learn(stats);

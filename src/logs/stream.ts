@@ -48,6 +48,11 @@ export class Stream {
     for (const [at, one] of files.entries()) one.previous = files[at - 1];
   }
 
+  /** The file at the path; undefined when none is followed there. */
+  get live(): FollowedFile | undefined {
+    return this.files.findLast((file) => file.open && file.status === "live");
+  }
+
   /** The file that came after this one. */
   successor(file: FollowedFile): FollowedFile | undefined {
     const open = this.files.filter((other) => other.open);

@@ -9,10 +9,11 @@
  * from its beginning.
  */
 import { closeSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import type { FollowedFile } from "./followed-file.ts";
 import { type Births, headBytes, keyOf, readAt, readTail, sameBeginning } from "./identity.ts";
-import { isExtendedName, openSpot, type Spot } from "./siblings.ts";
+import { basesOf, openSpot, type Spot } from "./siblings.ts";
+import type { Stream } from "./stream.ts";
 
 export class Suspects {
   private readonly births: Births;
@@ -45,13 +46,12 @@ export class Suspects {
   }
 
   /** The file this one would be a copy of. */
-  originalOf(spot: Spot, originals: Iterable<FollowedFile>): FollowedFile | undefined {
-    for (const file of originals) {
-      const isNamedAfter =
-        file.status === "live" &&
-        dirname(file.row.path) === dirname(spot.path) &&
-        isExtendedName(basename(spot.path), basename(file.row.path));
-      if (isNamedAfter && !this.births.before(spot.stamp, file.row)) return file;
+  originalOf({ path, stamp }: Spot, streams: ReadonlyMap<string, Stream>): FollowedFile | undefined {
+    const name = basename(path);
+    const folder = path.slice(0, path.length - name.length);
+    for (const base of basesOf(name)) {
+      const file = streams.get(folder + base)?.live;
+      if (file !== undefined && !this.births.before(stamp, file.row)) return file;
     }
     return undefined;
   }
