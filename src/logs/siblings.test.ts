@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { byAge, isExtendedName, isRotatedName, type Spot } from "./siblings.ts";
+import fc from "fast-check";
+import { basesOf, byAge, isExtendedName, isRotatedName, type Spot } from "./siblings.ts";
 
 const names: [name: string, base: string, rotated: boolean][] = [
   ["app.log.1", "app.log", true],
@@ -33,6 +34,18 @@ test("a copy may be called like the original with anything added", () => {
   expect(isExtendedName("app-copy.log", "app.log")).toBe(true);
   expect(isExtendedName("copy-of-app.log", "app.log")).toBe(false);
   expect(isExtendedName("app.log", "app.log")).toBe(false);
+});
+
+test("what a name may be extended from is all of which it is an extended name, longest first", () => {
+  const names = fc.string({ unit: fc.constantFrom("a", "b", ".", "1", "-"), minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(names, names, (name, base) => {
+      expect(basesOf(name).includes(base)).toBe(isExtendedName(name, base));
+      const lengths = basesOf(name).map(({ length }) => length);
+      expect(lengths).toEqual(lengths.toSorted((a, b) => b - a));
+    }),
+    { numRuns: 20_000 },
+  );
 });
 
 function spot(path: string, mtimeMs: number, birthNs = 0n): Spot {
