@@ -275,7 +275,7 @@ export class Follower implements LogInput {
 
   /**
    * Known contents first: only then can be told which of the unknown files are copies of them. False when files were
-   * renamed meanwhile: nothing further is taken from this look then.
+   * renamed meanwhile: nothing unknown is taken from this look then.
    */
   private follow(arrivals: readonly Arrival[]): boolean {
     const { ledger, births } = this.following;
@@ -286,9 +286,9 @@ export class Follower implements LogInput {
     };
     const [known, unknown] = [arrivals.filter(isKnown), arrivals.filter((arrival) => !isKnown(arrival))];
     for (const { stamp } of arrivals) this.retirement.unpark(keyOf(stamp));
-    for (const arrival of known) {
-      if (!followArrival(this.following, arrival)) return false;
-    }
+    // What is known is told by its inode, whatever else is renamed: the next look has only the rest to find.
+    const isFound = known.filter((arrival) => !followArrival(this.following, arrival)).length === 0;
+    if (!isFound) return false;
     for (const arrival of unknown) {
       if (isCopyOfFollowed(this.following, arrival)) continue;
       if (!followArrival(this.following, arrival, isVeryFirst)) return false;

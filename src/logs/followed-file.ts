@@ -271,19 +271,22 @@ export class FollowedFile implements LineSource {
     return ready.filter(({ cursor }) => cursor.read === least);
   }
 
-  /** The file before this one comes first, for each output by itself. */
+  /** The files before this one come first, for each output by itself. */
   private isTurnOf(output: string): boolean {
-    const before = this.previous;
-    if (before === undefined) return true;
-    const isOver = !before.open || before.trouble !== undefined || before.yields;
-    if (!isOver && !before.isDoneFor(output)) return false;
-    if (!before.open || before.exhausted) this.previous = undefined;
-    return true;
+    // One that is over stands for nothing; but those before it may not be over for every output.
+    while (this.previous !== undefined && (!this.previous.open || this.previous.exhausted)) {
+      this.previous = this.previous.previous;
+    }
+    return this.previous?.isDoneFor(output) ?? true;
   }
 
   private isDoneFor(output: string): boolean {
     const reader = this.readers.find(({ lane }) => lane.output === output);
-    return reader === undefined || (reader.cursor.read >= this.size && this.isTurnOf(output));
+    return (reader === undefined || this.trouble !== undefined || this.isReadBy(reader)) && this.isTurnOf(output);
+  }
+
+  private isReadBy({ cursor }: Reader): boolean {
+    return cursor.read >= this.size || (this.yields && isLastLine(this, cursor));
   }
 
   private offerRest(reader: Reader, forGood: boolean): void {

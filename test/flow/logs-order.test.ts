@@ -1,0 +1,89 @@
+/** Files of one log come out in the order in which they were written, for each output by itself. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { appendFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { FollowRun } from "../kit/follow-run.ts";
+
+let run: FollowRun;
+
+beforeEach(() => {
+  run = new FollowRun();
+});
+
+afterEach(() => {
+  run.remove();
+});
+
+/** Oldest first; the last is the one at the path. */
+function writeChain(...texts: string[]): void {
+  for (const [place, text] of texts.entries()) {
+    const left = texts.length - 1 - place;
+    const path = run.path(left === 0 ? "all.log" : `all.log.${left}`);
+    writeFileSync(path, text);
+    utimesSync(path, 1_000 + place, 1_000 + place);
+  }
+}
+
+const outputs = ["fast", "slow"];
+
+/** Lets the slow output have room when only the file at the path is due to be read: others were full a moment ago. */
+function makeRoom(): void {
+  appendFileSync(run.path("all.log"), "newer\n");
+  run.output("slow").room = 1;
+  Object.assign(run.follower, { nextSurveyAt: Number.NEGATIVE_INFINITY });
+  run.step(1);
+}
+
+test.each([
+  ["a rotated file", ["old\n", "new\n"]],
+  ["a rotated file, with an empty one after it,", ["old\n", "", "new\n"]],
+  ["a rotated file, with one after it that has no newline at its end,", ["old\n", "half", "new\n"]],
+])("%s that one output had no room for comes first all the same", (_, texts) => {
+  writeChain(...texts);
+  run.start(["all.log*"], { outputs });
+  run.output("slow").room = 0;
+  run.steps(20);
+  expect(run.output("fast").text).toBe("old\nnew\n");
+  makeRoom();
+  expect(["", "old\n", "old\nnew\nnewer\n"]).toContain(run.output("slow").text);
+  run.steps(2);
+  expect(run.output("slow").text).toBe("old\nnew\nnewer\n");
+});
+
+test("known files are found by the first looks after a restart, though others are renamed with each look", () => {
+  const texts = Array.from({ length: 40 }, (_, n) => `line ${n}\n`);
+  writeChain(...texts);
+  run.start(["all.log*"], { outputs });
+  run.output("slow").room = 0;
+  run.step();
+  run.end();
+  run.start(["all.log*"], { outputs });
+  let oldest = texts.length - 1;
+  beforeOpening(20, () => renameSync(run.path(`all.log.${oldest}`), run.path(`all.log.1${oldest--}`)));
+  run.steps(2);
+  expect(run.output("slow").text).toBe(texts.join(""));
+});
+
+/** What happens between a look at names and the opening of what it found, in the next looks. */
+function beforeOpening(looks: number, happen: () => void): void {
+  const { following } = run.follower as unknown as { following: { survey: { take: () => unknown } } };
+  const { survey } = following;
+  const take = survey.take.bind(survey);
+  let left = looks;
+  survey.take = () => {
+    const seen = take();
+    if (left-- > 0) happen();
+    return seen;
+  };
+}
+
+test("a file that was rotated while it was empty and is written to late comes before the next", () => {
+  writeChain("");
+  run.start(["all.log*"], { outputs });
+  run.step();
+  renameSync(run.path("all.log"), run.path("all.log.1"));
+  writeFileSync(run.path("all.log"), "new\n");
+  appendFileSync(run.path("all.log.1"), "late\n");
+  expect(statSync(run.path("all.log.1")).size).toBe(5);
+  run.steps(2);
+  expect(run.output("fast").text).toBe("late\nnew\n");
+});
