@@ -6,6 +6,7 @@
  *
  * By polling alone: change notification does not work on every volume, and its limits are shared by all pods of a user.
  */
+import { dirname } from "node:path";
 import type { LogInput, LogInputContext, LogMeasure, LogSourceState } from "../contracts.ts";
 import type { Archives } from "./archives/archives.ts";
 import { CompressedFiles } from "./archives/compressed-files.ts";
@@ -18,7 +19,7 @@ import { type Following, followingOf, type ReadOptions } from "./following.ts";
 import { Glance } from "./glance.ts";
 import { Exclusion, Glob } from "./glob.ts";
 import { keyOf } from "./identity.ts";
-import { followArrival, followMissed, followReplaced, isCopyOfFollowed, spotNow } from "./opening.ts";
+import { followArrival, followKnown, followMissed, followReplaced, isCopyOfFollowed, spotNow } from "./opening.ts";
 import { Recollection } from "./recollection.ts";
 import { Retirement } from "./retirement.ts";
 import { Rewrites } from "./rewrites.ts";
@@ -275,7 +276,7 @@ export class Follower implements LogInput {
 
   /**
    * Known contents first: only then can be told which of the unknown files are copies of them. False when files were
-   * renamed meanwhile: nothing unknown is taken from this look then.
+   * renamed meanwhile: nothing unknown is taken from their folders in this look then.
    */
   private follow(arrivals: readonly Arrival[]): boolean {
     const { ledger, births } = this.following;
@@ -286,14 +287,13 @@ export class Follower implements LogInput {
     };
     const [known, unknown] = [arrivals.filter(isKnown), arrivals.filter((arrival) => !isKnown(arrival))];
     for (const { stamp } of arrivals) this.retirement.unpark(keyOf(stamp));
-    // What is known is told by its inode, whatever else is renamed: the next look has only the rest to find.
-    const isFound = known.filter((arrival) => !followArrival(this.following, arrival)).length === 0;
-    if (!isFound) return false;
+    const unsure = new Set(followKnown(this.following, known).flatMap(foldersOf));
     for (const arrival of unknown) {
+      if (foldersOf(arrival).some((folder) => unsure.has(folder))) continue;
       if (isCopyOfFollowed(this.following, arrival)) continue;
-      if (!followArrival(this.following, arrival, isVeryFirst)) return false;
+      if (!followArrival(this.following, arrival, isVeryFirst)) unsure.add(dirname(arrival.path));
     }
-    return true;
+    return unsure.size === 0;
   }
 
   /** True when what is there now is not to be read. */
@@ -402,4 +402,8 @@ export class Follower implements LogInput {
     this.glance.forget();
     this.reorder();
   }
+}
+
+function foldersOf({ path, origin }: Arrival): string[] {
+  return [dirname(path), dirname(origin)];
 }

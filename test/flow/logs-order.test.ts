@@ -1,6 +1,6 @@
 /** Files of one log come out in the order in which they were written, for each output by itself. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { appendFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { FollowRun } from "../kit/follow-run.ts";
 
 let run: FollowRun;
@@ -86,4 +86,19 @@ test("a file that was rotated while it was empty and is written to late comes be
   expect(statSync(run.path("all.log.1")).size).toBe(5);
   run.steps(2);
   expect(run.output("fast").text).toBe("late\nnew\n");
+});
+
+test("a file is opened by the first look though one in another folder is renamed with each", () => {
+  mkdirSync(run.path("days"));
+  writeFileSync(run.path("days/current"), "of today\n");
+  writeFileSync(run.path("busy-0.log"), "busy\n");
+  utimesSync(run.path("busy-0.log"), 1_000, 1_000);
+  run.start(["busy-*.log", "days/current"]);
+  let place = 0;
+  beforeOpening(5, () => renameSync(run.path(`busy-${place}.log`), run.path(`busy-${++place}.log`)));
+  run.follower.turn();
+  rmSync(run.path("days/current"));
+  run.steps(3);
+  expect(run.text).toContain("of today\n");
+  expect(run.text).toContain("busy\n");
 });
