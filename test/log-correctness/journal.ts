@@ -9,8 +9,10 @@ export interface Passing {
   /** Unix milliseconds. */
   readonly from: number;
   readonly to: number;
-  /** True when the bytes were destroyed then; otherwise they stay in a file of another name that nothing points to. */
-  readonly destroyed: boolean;
+  /** When its last line was written. */
+  readonly quietFrom: number;
+  /** Who has the bytes after that: a file of another name, a collector that had the file open, or nobody. */
+  readonly left: "file" | "descriptor" | "nothing";
 }
 
 /** How many lines a stream has had when the writer ended. */

@@ -9,7 +9,7 @@ import { Pod, type SidecarProcess } from "../kit/sidecar-process.ts";
 import { until } from "../kit/until.ts";
 import type { JournalEntry } from "./journal.ts";
 import { Sink } from "./sink.ts";
-import { type Delivered, judge, type Life, type Verdict } from "./verdict.ts";
+import { type Delivered, failingWaitMs, judge, type Life, steadyWaitMs, type Verdict } from "./verdict.ts";
 
 export interface OrdealOptions {
   readonly seed: number;
@@ -149,10 +149,10 @@ class Ordeal {
       const now = this.sink.accepted.length;
       if (now !== before) since = Date.now();
       // To judge takes a while, in which nothing can be answered.
-      else if (judge(journal, this.lives, this.fromHttp()).missing === 0) break;
+      else if (this.judgeHttp(journal).missing === 0) break;
       before = now;
     }
-    const { missing, examples } = judge(journal, this.lives, this.fromHttp());
+    const { missing, examples } = this.judgeHttp(journal);
     if (missing > 0) this.faults.push(`nothing came for ${settleMs} ms: ${examples.join("; ")}`);
     this.sidecar.signal("SIGTERM");
     const code = await this.sidecar.exited;
@@ -169,8 +169,9 @@ class Ordeal {
     }
   }
 
-  private fromHttp(): Delivered[] {
-    return this.sink.accepted.map(({ life, at, body }) => ({ life, at, bytes: body }));
+  private judgeHttp(journal: readonly JournalEntry[]): Verdict {
+    const delivered = this.sink.accepted.map(({ life, at, body }) => ({ life, at, bytes: body }));
+    return judge(journal, this.lives, delivered, failingWaitMs);
   }
 
   private fromStdout(): Delivered[] {
@@ -184,11 +185,12 @@ class Ordeal {
   private outcome(journal: readonly JournalEntry[]): Outcome {
     const written = journal.filter((entry) => entry.kind === "written");
     return {
-      http: judge(journal, this.lives, this.fromHttp()),
+      http: this.judgeHttp(journal),
       stdout: judge(
         journal,
         this.lives,
         this.fromStdout().filter(({ bytes }) => bytes.length > 0),
+        steadyWaitMs,
       ),
       lines: written.reduce((sum, { lines }) => sum + lines, 0),
       rotations: written.reduce((sum, { rotations }) => sum + rotations, 0),

@@ -44,7 +44,9 @@ export interface Repeats {
 const lookMs = 1_500;
 const seenMs = 5_000;
 /** How long a line may wait in a collector for an output that fails, so that a kill loses it with its file. */
-const waitMs = 10_000;
+export const failingWaitMs = 10_000;
+/** The same for an output that takes everything at once. */
+export const steadyWaitMs = 1_500;
 /** Answers that were on their way when the checkpoint was written. */
 const underWayMs = 1_000;
 const mostExamples = 8;
@@ -53,6 +55,7 @@ export function judge(
   journal: readonly JournalEntry[],
   lives: readonly Life[],
   delivered: readonly Delivered[],
+  waitMs: number,
 ): Verdict {
   const reading = new Reading(lives);
   for (const one of delivered) reading.take(one);
@@ -62,7 +65,7 @@ export function judge(
     ) as Passing[];
     reading.findMissing(
       written,
-      passings.filter((passing) => isGone(passing, lives)),
+      passings.filter((passing) => reading.isGone(passing, waitMs)),
     );
   }
   return reading.verdict();
@@ -124,6 +127,18 @@ class Reading {
     this.missing += missing.length - 1;
   }
 
+  /** True when what the stream held then was in no file any more, or nothing led to it, when a collector next looked. */
+  isGone({ from, to, quietFrom, stream, next, left }: Passing, waitMs: number): boolean {
+    const overlapMs = ({ readyAt, killedAt }: Life, since: number) => Math.min(killedAt, to) - Math.max(readyAt, since);
+    if (left === "file") return !this.lives.some((life) => overlapMs(life, from) >= seenMs);
+    return !this.lives.some((life, i) => {
+      if (overlapMs(life, quietFrom) < lookMs || life.killedAt < to) return false;
+      // What a collector has of a file comes before the next one's lines; unless it had not read it when it was truncated.
+      const isPast = left === "descriptor" && (this.perLife[i]!.last.get(stream) ?? -1) >= next;
+      return isPast || life.killedAt > to + waitMs;
+    });
+  }
+
   verdict(): Verdict {
     const { missing, excused, altered, disordered, duplicates, examples } = this;
     return {
@@ -168,14 +183,4 @@ class Reading {
     this[kind]++;
     if (this.examples.length < mostExamples) this.examples.push(`${kind}: ${example}`);
   }
-}
-
-/** True when what the stream held then was in no file any more when a collector next looked. */
-function isGone({ from, to, destroyed }: Passing, lives: readonly Life[]): boolean {
-  if (!destroyed) return !lives.some((life) => Math.min(life.killedAt, to) - Math.max(life.readyAt, from) >= seenMs);
-  return lives.some(({ killedAt }, i) => {
-    const nextLookAt = (lives[i + 1]?.readyAt ?? Number.POSITIVE_INFINITY) + lookMs;
-    // Either what a collector had read of it went with the collector, or nobody was there while it was.
-    return killedAt <= to + waitMs && nextLookAt >= to;
-  });
 }

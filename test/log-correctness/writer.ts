@@ -20,7 +20,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type Seeded, seeded } from "../kit/random.ts";
-import type { JournalEntry } from "./journal.ts";
+import type { JournalEntry, Passing } from "./journal.ts";
 import { lineOf, overhead } from "./lines.ts";
 
 const [folder = "", seed = "0", linesPerSecond = "200"] = process.argv.slice(2);
@@ -170,6 +170,7 @@ abstract class Passed extends Stream {
   protected readonly leaveMs: number = leaveMs;
   private first = 0;
   private from = Date.now();
+  private quietFrom = 0;
   private quietUntil = 0;
 
   override turn(lines: number, now: number): void {
@@ -183,12 +184,13 @@ abstract class Passed extends Stream {
   protected abstract pass(): void;
 
   protected rotate(): void {
-    this.quietUntil = Date.now() + this.leaveMs;
+    this.quietFrom = Date.now();
+    this.quietUntil = this.quietFrom + this.leaveMs;
   }
 
-  protected passed(destroyed: boolean): void {
-    const { name: stream, first, next, from } = this;
-    journal({ kind: "passing", stream, first, next, from, to: Date.now(), destroyed });
+  protected passed(left: Passing["left"]): void {
+    const { name: stream, first, next, from, quietFrom } = this;
+    journal({ kind: "passing", stream, first, next, from, to: Date.now(), quietFrom, left });
     this.first = next;
     this.from = Date.now();
   }
@@ -200,7 +202,7 @@ class Deleted extends Passed {
     closeSync(this.fd);
     unlinkSync(this.path);
     this.fd = this.open();
-    this.passed(true);
+    this.passed("descriptor");
   }
 }
 
@@ -209,7 +211,7 @@ class Truncated extends Passed {
   protected pass(): void {
     const size = fstatSync(this.fd).size;
     ftruncateSync(this.fd);
-    this.passed(true);
+    this.passed("nothing");
     if (size > mostRegrownBytes) return;
     if (this.random.chance(0.5)) this.writeExactly(size);
     else while (fstatSync(this.fd).size <= size) this.write(5);
@@ -240,7 +242,7 @@ class Linked extends Passed {
     const before = this.fd;
     this.fd = this.open();
     closeSync(before);
-    this.passed(false);
+    this.passed("file");
   }
 }
 

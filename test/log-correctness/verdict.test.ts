@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import type { JournalEntry, Passing } from "./journal.ts";
+import { lineOf } from "./lines.ts";
+import { type Delivered, judge, type Life } from "./verdict.ts";
+
+/** Two lines that are in a file until 10 s, quiet from 7 s on, and one after them. */
+function journal(left: Passing["left"]): JournalEntry[] {
+  return [
+    { kind: "passing", stream: "s", first: 0, next: 2, from: 1_000, quietFrom: 7_000, to: 10_000, left },
+    { kind: "written", stream: "s", lines: 3, rotations: 1 },
+  ];
+}
+
+const life = (readyAt: number, killedAt = Number.POSITIVE_INFINITY): Life => ({ readyAt, killedAt, checkpointAt: 0 });
+
+function came(in_: number, ...numbers: number[]): Delivered {
+  return { life: in_, bytes: Buffer.from(numbers.map((number) => `${lineOf("s", number, 5)}\n`).join("")) };
+}
+
+function missing(left: Passing["left"], lives: Life[], delivered: Delivered[]): number {
+  return judge(journal(left), lives, delivered, 5_000).missing;
+}
+
+test("lines are gone with a kill soon after their file, and are missing where the kill was late or there was none", () => {
+  expect(missing("nothing", [life(0, 12_000), life(13_000)], [came(1, 2)])).toBe(0);
+  expect(missing("nothing", [life(0, 16_000), life(17_000)], [came(1, 2)])).toBe(2);
+  expect(missing("nothing", [life(0)], [came(0, 2)])).toBe(2);
+});
+
+test("lines are gone when no collector looked between the last of them and the end of their file", () => {
+  expect(missing("nothing", [life(0, 7_500), life(9_000)], [came(1, 2)])).toBe(0);
+  expect(missing("nothing", [life(0, 7_500), life(8_000)], [came(1, 2)])).toBe(2);
+});
+
+test("lines of a deleted file are missing when the same collector delivered the next ones before it was killed", () => {
+  expect(missing("descriptor", [life(0, 12_000), life(13_000)], [came(1, 2)])).toBe(0);
+  expect(missing("descriptor", [life(0, 12_000), life(13_000)], [came(0, 2)])).toBe(2);
+});
+
+test("lines of a file that nothing points to are gone only where no collector was there for long enough", () => {
+  expect(missing("file", [life(0, 4_000), life(6_000)], [came(1, 2)])).toBe(0);
+  expect(missing("file", [life(0, 7_000), life(8_000)], [came(1, 2)])).toBe(2);
+});
+
+test("what is not there at all is missing, whatever is gone", () => {
+  expect(missing("nothing", [life(0, 9_500), life(9_900)], [came(1, 0, 1)])).toBe(1);
+});
