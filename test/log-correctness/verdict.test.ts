@@ -3,10 +3,10 @@ import type { JournalEntry, Passing } from "./journal.ts";
 import { lineOf } from "./lines.ts";
 import { type Delivered, judge, type Life } from "./verdict.ts";
 
-/** Two lines that are in a file until 10 s, quiet from 7 s on, and one after them. */
+/** Two lines that are in a file until 10 s, quiet from 5 s on, and one after them. */
 function journal(left: Passing["left"]): JournalEntry[] {
   return [
-    { kind: "passing", stream: "s", first: 0, next: 2, from: 1_000, quietFrom: 7_000, to: 10_000, left },
+    { kind: "passing", stream: "s", first: 0, next: 2, from: 1_000, quietFrom: 5_000, to: 10_000, left },
     { kind: "written", stream: "s", lines: 3, rotations: 1 },
   ];
 }
@@ -28,8 +28,8 @@ test("lines are gone with a kill soon after their file, and are missing where th
 });
 
 test("lines are gone when no collector looked between the last of them and the end of their file", () => {
-  expect(missing("nothing", [life(0, 7_500), life(9_000)], [came(1, 2)])).toBe(0);
-  expect(missing("nothing", [life(0, 7_500), life(8_000)], [came(1, 2)])).toBe(2);
+  expect(missing("nothing", [life(0, 5_500), life(9_000)], [came(1, 2)])).toBe(0);
+  expect(missing("nothing", [life(0, 5_500), life(6_000)], [came(1, 2)])).toBe(2);
 });
 
 test("lines of a deleted file are missing when the same collector delivered the next ones before it was killed", () => {

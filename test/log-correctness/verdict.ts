@@ -40,13 +40,13 @@ export interface Repeats {
   readonly lines: Readonly<Record<string, number>>;
 }
 
-/** A look a second, and a little for a busy machine. */
-const lookMs = 1_500;
+/** A look a second, and as much as a busy machine takes for the first one of a collector. */
+const lookMs = 3_000;
 const seenMs = 5_000;
 /** How long a line may wait in a collector for an output that fails, so that a kill loses it with its file. */
 export const failingWaitMs = 10_000;
-/** The same for an output that takes everything at once. */
-export const steadyWaitMs = 1_500;
+/** The same for an output that takes everything with the look that finds it. */
+export const steadyWaitMs = 0;
 /** Answers that were on their way when the checkpoint was written. */
 const underWayMs = 1_000;
 const mostExamples = 8;

@@ -27,7 +27,7 @@ const [folder = "", seed = "0", linesPerSecond = "200"] = process.argv.slice(2);
 /** More generations than a run makes: what is deleted is deleted on purpose, by the stream that tests it. */
 const generations = 400;
 /** How long content that will be destroyed is left alone before, so that a collector that runs has read it. */
-const leaveMs = 2_500;
+const leaveMs = 4_000;
 /** The same for a file that nothing will point to: looks are a second apart, on a busy machine several. */
 const linkedMs = 6_000;
 /** A file that is larger starts from nothing after a truncation. */
