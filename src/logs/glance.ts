@@ -42,6 +42,7 @@ export interface Stirred {
 export class Glance {
   private folders = new Map<string, Folder>();
   private watched: Watched[] | undefined;
+  private readonly known = new WeakMap<FollowedFile, Watched>();
   private untilMs = Number.NEGATIVE_INFINITY;
   /** Paths that are no links, for as long as their folders are as they were. */
   private plain = new Set<string>();
@@ -93,8 +94,15 @@ export class Glance {
       if (!isPlain(path)) return;
       this.plain.add(path);
     }
-    this.watched = [...files].map((file) => ({ file, size: Number.NaN, mtimeMs: Number.NaN }));
+    this.watched = Array.from(files, (file) => this.watch(file));
     this.untilMs = now + longestMs;
+  }
+
+  /** What the last glance found of it still holds: a survey need not make the next one ask everything twice. */
+  private watch(file: FollowedFile): Watched {
+    const known = this.known.get(file) ?? { file, size: Number.NaN, mtimeMs: Number.NaN };
+    this.known.set(file, known);
+    return known;
   }
 
   /** Asks the folders again. True when one has changed. */
