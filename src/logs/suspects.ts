@@ -60,7 +60,8 @@ export class Suspects {
     if (this.has(spot)) return true;
     // An empty one has nothing to be read yet; it may be a copy that has only begun.
     if (spot.stamp.size === 0) return true;
-    if (spot.stamp.size > original.knownSize) return false;
+    // The original may have grown between the two looks.
+    if (spot.stamp.size > original.knownSize && spot.stamp.size > original.stat().size) return false;
     return hasSameBytes(spot, original.fd);
   }
 }

@@ -1,6 +1,17 @@
 /** Files of one log come out in the order in which they were written, for each output by itself. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import type { Survey } from "../../src/logs/survey.ts";
 import { FollowRun } from "../kit/follow-run.ts";
 
 let run: FollowRun;
@@ -101,4 +112,24 @@ test("a file is opened by the first look though one in another folder is renamed
   run.steps(3);
   expect(run.text).toContain("of today\n");
   expect(run.text).toContain("busy\n");
+});
+
+test("a copy that is larger than its original was, when that was looked at a moment before, does not come twice", () => {
+  writeFileSync(run.path("all.log"), "first\n");
+  run.start(["all.log*"]);
+  run.step();
+  const { survey } = (run.follower as unknown as { following: { survey: Survey } }).following;
+  const take = survey.take.bind(survey);
+  survey.take = () => {
+    const before = take();
+    appendFileSync(run.path("all.log"), "second\n");
+    copyFileSync(run.path("all.log"), run.path("all.log.1"));
+    const seen = take();
+    survey.take = take;
+    return { ...seen, byKey: new Map([...seen.byKey, ...before.byKey]) };
+  };
+  run.steps(2);
+  truncateSync(run.path("all.log"));
+  run.steps(3);
+  expect(run.text).toBe("first\nsecond\n");
 });
