@@ -6,7 +6,6 @@
  *
  * By polling alone: change notification does not work on every volume, and its limits are shared by all pods of a user.
  */
-import { dirname } from "node:path";
 import type { LogInput, LogInputContext, LogMeasure, LogSourceState } from "../contracts.ts";
 import type { Archives } from "./archives/archives.ts";
 import { CompressedFiles } from "./archives/compressed-files.ts";
@@ -19,7 +18,8 @@ import { type Following, followingOf, type ReadOptions } from "./following.ts";
 import { Glance } from "./glance.ts";
 import { Exclusion, Glob } from "./glob.ts";
 import { keyOf } from "./identity.ts";
-import { followArrival, followKnown, followMissed, followReplaced, isCopyOfFollowed, spotNow } from "./opening.ts";
+import { followAll } from "./newcomers.ts";
+import { followMissed, followReplaced, spotNow } from "./opening.ts";
 import { Recollection } from "./recollection.ts";
 import { Retirement } from "./retirement.ts";
 import { Rewrites } from "./rewrites.ts";
@@ -274,26 +274,10 @@ export class Follower implements LogInput {
     return inOrder(distinct([...groupFresh(fresh, this.following), ...remembered, ...missed]));
   }
 
-  /**
-   * Known contents first: only then can be told which of the unknown files are copies of them. False when files were
-   * renamed meanwhile: nothing unknown is taken from their folders in this look then.
-   */
+  /** False when files were renamed meanwhile. */
   private follow(arrivals: readonly Arrival[]): boolean {
-    const { ledger, births } = this.following;
-    const isVeryFirst = this.isPassingOver;
-    const isKnown = ({ stamp }: Arrival) => {
-      const row = ledger.find(stamp);
-      return row !== undefined && !births.differ(stamp, row);
-    };
-    const [known, unknown] = [arrivals.filter(isKnown), arrivals.filter((arrival) => !isKnown(arrival))];
     for (const { stamp } of arrivals) this.retirement.unpark(keyOf(stamp));
-    const unsure = new Set(followKnown(this.following, known).flatMap(foldersOf));
-    for (const arrival of unknown) {
-      if (foldersOf(arrival).some((folder) => unsure.has(folder))) continue;
-      if (isCopyOfFollowed(this.following, arrival)) continue;
-      if (!followArrival(this.following, arrival, isVeryFirst)) unsure.add(dirname(arrival.path));
-    }
-    return unsure.size === 0;
+    return followAll(this.following, arrivals, this.isPassingOver);
   }
 
   /** True when what is there now is not to be read. */
@@ -402,8 +386,4 @@ export class Follower implements LogInput {
     this.glance.forget();
     this.reorder();
   }
-}
-
-function foldersOf({ path, origin }: Arrival): string[] {
-  return [dirname(path), dirname(origin)];
 }

@@ -19,8 +19,6 @@ import { Stream } from "./stream.ts";
 
 /** How often a folder is looked at while files in it are renamed. */
 const mostLooks = 16;
-/** The same for files that were known and are not where they were a moment ago: what is left waits for the next look. */
-const mostSearches = 4;
 
 /** An open file that nobody follows yet. */
 interface Opened {
@@ -50,26 +48,6 @@ export function followArrival(following: Following, arrival: Arrival, atEnd = fa
   if (opened !== undefined && compressionOf(opened.head) !== undefined) closeSync(opened.fd);
   else if (opened !== undefined) followOpened(following, opened, atEnd);
   return opened !== undefined;
-}
-
-/**
- * Files of known contents: told by their inodes, whatever else is renamed meanwhile, and found again where they are
- * now. Returns those that were not there either.
- */
-export function followKnown(following: Following, arrivals: readonly Arrival[]): readonly Arrival[] {
-  let left = arrivals.filter((arrival) => !followArrival(following, arrival));
-  for (let looks = 1; looks < mostSearches && left.length > 0; looks++) {
-    const listings = new Listings(following);
-    left = left.filter((arrival) => !followArrival(following, renamed(following, arrival, listings)));
-  }
-  return left;
-}
-
-function renamed({ births }: Following, arrival: Arrival, listings: Listings): Arrival {
-  const { stamp, path, origin } = arrival;
-  const { dev, ino, birthNs } = stamp;
-  const spot = locate({ path, origin, dev, ino, birthNs }, births, listings);
-  return spot === undefined ? arrival : { ...spot, origin };
 }
 
 function openIfSame({ path, origin, stamp: wanted }: Arrival): Opened | undefined {
