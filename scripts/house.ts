@@ -54,7 +54,7 @@ const wordRules: readonly WordRule[] = [
   },
   {
     word: /\bBun\.(listen|serve)\s*\(/,
-    allowed: ["src/net/listen.ts", "src/admin/", "src/logs/lock.ts"],
+    allowed: ["src/net/listen.ts", "src/admin/", "src/logs/keeping/lock.ts"],
     why: "listeners are made in one place",
   },
   {

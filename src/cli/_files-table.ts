@@ -22,7 +22,7 @@ export async function showFiles(end: AdminEnd, wishes: TableWishes, io: CommandI
 }
 
 async function wanted(files: readonly FileRow[], { input, output, path }: TableWishes): Promise<FileRow[]> {
-  const { Exclusion } = await import("../logs/glob.ts");
+  const { Exclusion } = await import("../logs/following/glob.ts");
   const paths = path === undefined ? undefined : new Exclusion([path]);
   const rows = files.filter(
     (row) =>

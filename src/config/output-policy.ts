@@ -1,10 +1,10 @@
 /** What may stand beside any output in `logs:`: when a batch is closed, how often it is tried, where rejects go. */
 import * as z from "zod";
-import type { OutputPolicy } from "../logs/policy.ts";
+import type { OutputPolicy } from "../logs/delivery/policy.ts";
 import { alsoWithIssues } from "./checks.ts";
 import { duration, filePath, formatDuration, formatSize, option, size } from "./scalars.ts";
 
-/** What an output may hold in memory: see `mostHeldBytes` in logs/batch. */
+/** What an output may hold in memory: see `mostHeldBytes` in logs/delivery/batch. */
 const mostBatchBytes = 8 * 1024 * 1024;
 const leastLetterBytes = 64 * 1024;
 

@@ -3,7 +3,7 @@
  * sizes in bytes, files as absolute paths and references replaced.
  */
 import type { Direction, EventDeclaration, Field, MetricDeclaration, Phase } from "../contracts.ts";
-import type { OutputPolicy } from "../logs/policy.ts";
+import type { OutputPolicy } from "../logs/delivery/policy.ts";
 import type { ClientTlsFiles } from "../net/client-tls.ts";
 import type { ServerTlsFiles } from "../net/server-tls.ts";
 import type { Address, Upstream } from "./address.ts";

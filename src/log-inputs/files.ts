@@ -80,7 +80,7 @@ const full = z.strictObject({
   ),
 });
 
-/** Follows files through rotation, truncation and restarts; the engine is `logs/follow`. */
+/** Follows files through rotation, truncation and restarts; the engine is `logs/following/follow`. */
 export default defineLogInput({
   name: "files",
   doc: "Lines of files matched by patterns, followed through rotation, truncation and restarts.",
@@ -89,7 +89,7 @@ export default defineLogInput({
     `every line of ${paths.join(", ")}${exclude.length > 0 ? ` but not of ${exclude.join(", ")}` : ""}${from === "end" ? ", from their end at the very first start" : ""}`,
   async reads({ paths, exclude }, folder, path) {
     const { resolve } = await import("node:path");
-    const { Exclusion, Glob } = await import("../logs/glob.ts");
+    const { Exclusion, Glob } = await import("../logs/following/glob.ts");
     const absolute = (pattern: string) =>
       pattern.startsWith("**/") || !pattern.includes("/") ? pattern : resolve(folder, pattern);
     if (new Exclusion(exclude.map(absolute)).takes(path)) return false;
@@ -97,8 +97,8 @@ export default defineLogInput({
   },
   async create({ paths, exclude, archives, ...options }, context) {
     const { resolve } = await import("node:path");
-    const { Follower } = await import("../logs/follow.ts");
-    const { Archives } = archives ? await import("../logs/archives/archives.ts") : {};
+    const { Follower } = await import("../logs/following/follow.ts");
+    const { Archives } = archives ? await import("../logs/following/archives/archives.ts") : {};
     const absolute = (path: string) => (path.startsWith("**/") ? path : resolve(context.folder, path));
     return new Follower(
       {

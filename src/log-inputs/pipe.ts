@@ -3,7 +3,7 @@ import { filePath, option, size } from "../config/scalars.ts";
 import { defineLogInput } from "../contracts.ts";
 
 const [leastLine, mostLine] = [1024, 64 * 1024 ** 2];
-/** The spool has so many parts, each of which must hold a line: see `logs/pipe/spool`. */
+/** The spool has so many parts, each of which must hold a line: see `logs/following/pipe/spool`. */
 const parts = 8;
 
 const full = z
@@ -31,14 +31,14 @@ const full = z
   })
   .refine(({ spool, maxLine }) => spool >= parts * maxLine, `\`spool\` must be at least ${parts} times \`maxLine\``);
 
-/** Reads a named pipe; the engine is `logs/pipe`. */
+/** Reads a named pipe; the engine is `logs/following/pipe`. */
 export default defineLogInput({
   name: "pipe",
   doc: "Lines that programs write to a named pipe. They may come and go; what was read is kept on disk until it is delivered.",
   config: z.union([full, filePath("/run/app/log.fifo").transform((path) => full.parse({ path }))]),
   explain: ({ path }) => `every line written to the named pipe ${path}`,
   async create({ mode, ...options }, context) {
-    const { PipeInput } = await import("../logs/pipe/pipe-input.ts");
+    const { PipeInput } = await import("../logs/following/pipe/pipe-input.ts");
     return PipeInput.open({ ...options, mode: Number.parseInt(mode, 8) }, context);
   },
 });

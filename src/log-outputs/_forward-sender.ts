@@ -7,7 +7,7 @@
  */
 import { promisify } from "node:util";
 import type { Batch, Delivery, LogOutput, LogOutputContext, LogRecord } from "../contracts.ts";
-import { LineRecord, recordsOf } from "../logs/record.ts";
+import { LineRecord, recordsOf } from "../logs/shaping/record.ts";
 import { type ByteStream, StreamFault } from "../net/byte-stream.ts";
 import { greet, type Login } from "./_forward-login.ts";
 import { KeptStream, type KeptStreamOptions } from "./_kept-stream.ts";

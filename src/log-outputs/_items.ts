@@ -1,7 +1,7 @@
 /** The lines and records of blocks, one by one: what encoders go through. */
 import { isUtf8 } from "node:buffer";
 import type { Block, LogRecord } from "../contracts.ts";
-import { eachLine, LineRecord } from "../logs/record.ts";
+import { eachLine, LineRecord } from "../logs/shaping/record.ts";
 
 const carriageReturn = 13;
 

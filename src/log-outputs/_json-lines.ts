@@ -1,6 +1,6 @@
 /** Lines as JSON objects, for outputs with `format: json`. */
 import type { Block, LogRecord } from "../contracts.ts";
-import { LineRecord, lineOf, recordsOf } from "../logs/record.ts";
+import { LineRecord, lineOf, recordsOf } from "../logs/shaping/record.ts";
 
 /** How an output of lines writes them: as they are, or each as one JSON object. */
 export type LineFormat = "text" | "json";

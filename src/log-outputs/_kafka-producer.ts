@@ -8,7 +8,7 @@
  */
 import { compatibilityPartitioner, Producer, type ProducerOptions } from "@platformatic/kafka";
 import type { Batch, Delivery, LogOutput, LogOutputContext, LogRecord, LogSource } from "../contracts.ts";
-import { recordsOf } from "../logs/record.ts";
+import { recordsOf } from "../logs/shaping/record.ts";
 import { ClientTls, type ClientTlsFiles } from "../net/client-tls.ts";
 import { type LineFormat, recordBytes } from "./_json-lines.ts";
 import { type PartitionItems, verdictOf } from "./_kafka-verdict.ts";

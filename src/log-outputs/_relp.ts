@@ -5,7 +5,7 @@
  *   TXNR SP "rsp" SP DATALEN [SP STATUS …] LF      1 rsp 92 200 OK…             2 rsp 6 200 OK
  */
 import type { Batch, Counter, Delivery, LogOutput, LogOutputContext } from "../contracts.ts";
-import { recordsOf } from "../logs/record.ts";
+import { recordsOf } from "../logs/shaping/record.ts";
 import { type ByteStream, StreamFault } from "../net/byte-stream.ts";
 import { version } from "../version.ts";
 import { KeptStream, type KeptStreamOptions } from "./_kept-stream.ts";

@@ -3,7 +3,7 @@
  * bytes it is.
  */
 import type { Clock, LogFields, LogRecord, LogSource, Severity } from "../contracts.ts";
-import { LineRecord, lineOf } from "../logs/record.ts";
+import { LineRecord, lineOf } from "../logs/shaping/record.ts";
 import { rfc3339 } from "./_json-lines.ts";
 import { Template } from "./_template.ts";
 

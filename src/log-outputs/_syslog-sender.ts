@@ -5,7 +5,7 @@
  *   read:     once the receiver has read to the end of the connection, which is ended after each batch, and ended it too.
  */
 import type { Batch, Counter, Delivery, LogOutput, LogOutputContext } from "../contracts.ts";
-import { recordsOf } from "../logs/record.ts";
+import { recordsOf } from "../logs/shaping/record.ts";
 import type { ByteStream } from "../net/byte-stream.ts";
 import { KeptStream, type KeptStreamOptions } from "./_kept-stream.ts";
 import { type FrameLimits, Frames } from "./_syslog-frames.ts";

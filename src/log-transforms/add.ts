@@ -12,8 +12,8 @@ export default defineLogTransform<Record<string, Plain>>({
   explain: (fields) => `${Object.keys(fields).join(", ")} ${Object.keys(fields).length === 1 ? "is" : "are"} added.`,
   async create(fields) {
     const [{ FieldPath }, { compileValue }] = await Promise.all([
-      import("../logs/transforms/field-path.ts"),
-      import("../logs/transforms/template.ts"),
+      import("../logs/shaping/transforms/field-path.ts"),
+      import("../logs/shaping/transforms/template.ts"),
     ]);
     const added = Object.entries(fields).map(([name, value]) => [new FieldPath(name), compileValue(value)] as const);
     return {

@@ -67,12 +67,12 @@ export default defineLogTransform<Options>({
     const common = { quietMs, limits: { lines, bytes }, cuts };
     if (kinds !== undefined) {
       const [{ TraceJoin }, { traces }] = await Promise.all([
-        import("../logs/joining/trace-join.ts"),
-        import("../logs/joining/traces.ts"),
+        import("../logs/shaping/joining/trace-join.ts"),
+        import("../logs/shaping/joining/traces.ts"),
       ]);
       return new TraceJoin({ ...common, machines: kinds.map((kind) => traces[kind]!) });
     }
-    const { PatternJoin } = await import("../logs/joining/pattern-join.ts");
+    const { PatternJoin } = await import("../logs/shaping/joining/pattern-join.ts");
     const [[key, pattern] = ["haltBefore", start] as const] = modesOf(options);
     return new PatternJoin({ ...common, start, mode: modes[key], pattern: pattern! });
   },

@@ -7,7 +7,7 @@ export default defineLogTransform<ConditionOptions>({
   config: conditions,
   explain: (options) => `only records are kept of which ${explainConditions(options)}.`,
   async create(options) {
-    const { compileConditions } = await import("../logs/transforms/conditions.ts");
+    const { compileConditions } = await import("../logs/shaping/transforms/conditions.ts");
     const holds = compileConditions(options);
     return { apply: (record) => holds(record) !== false };
   },

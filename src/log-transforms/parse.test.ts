@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import type { LogRecord } from "../../src/contracts.ts";
 import { ChainRun } from "../../test/kit/chain.ts";
 import { goldenPairs } from "../../test/kit/golden.ts";
+import type { LogRecord } from "../contracts.ts";
 
 /** Time, severity and fields of a record; its text where it was not parsed. */
 function shown({ time, severity, fields, text }: LogRecord): string {

@@ -111,7 +111,7 @@ type Options = z.output<typeof full>;
 const timeFields = ["@timestamp", "timestamp", "time", "ts"];
 const severityFields = ["severity", "level", "lvl", "loglevel", "log.level"];
 
-/** Reads lines into fields; the forms are in `logs/parsing`. */
+/** Reads lines into fields; the forms are in `logs/shaping/parsing`. */
 export default defineLogTransform<Options>({
   name: "parse",
   doc: "Reads text into fields, a time and a severity.",
@@ -126,10 +126,10 @@ export default defineLogTransform<Options>({
   async create(options, { input, transform, metrics, clock }) {
     const { format, regex: pattern, field, into, original, time, severity, onFailure } = options;
     const [{ FieldPath }, { Parser }, { readerOf }, { timeReader }] = await Promise.all([
-      import("../logs/transforms/field-path.ts"),
-      import("../logs/parsing/parser.ts"),
-      import("../logs/parsing/formats.ts"),
-      import("../logs/parsing/time.ts"),
+      import("../logs/shaping/transforms/field-path.ts"),
+      import("../logs/shaping/parsing/parser.ts"),
+      import("../logs/shaping/parsing/formats.ts"),
+      import("../logs/shaping/parsing/time.ts"),
     ]);
     const nowMs = () => clock.wall();
     const zone = time === false ? "UTC" : time.zone;

@@ -66,9 +66,9 @@ export default defineLogTransform<Options>({
   },
   async create({ fields, patterns, secrets, with: instead }, { metrics, input, transform }) {
     const [{ Redaction }, { FieldPath }, { secretShapes }] = await Promise.all([
-      import("../logs/transforms/redaction.ts"),
-      import("../logs/transforms/field-path.ts"),
-      import("../logs/transforms/secret-shapes.ts"),
+      import("../logs/shaping/transforms/redaction.ts"),
+      import("../logs/shaping/transforms/field-path.ts"),
+      import("../logs/shaping/transforms/secret-shapes.ts"),
     ]);
     const shapes = secrets === true ? usual : secrets === false ? [] : secrets;
     const counters = new Map<string, Counter>();

@@ -14,7 +14,7 @@ export default defineLogTransform<string[]>({
       "$1 is",
     ),
   async create(fields) {
-    const { FieldPath } = await import("../logs/transforms/field-path.ts");
+    const { FieldPath } = await import("../logs/shaping/transforms/field-path.ts");
     const paths = fields.map((name) => new FieldPath(name));
     return {
       apply(record) {

@@ -12,7 +12,7 @@ export default defineLogTransform<Record<string, string>>({
       .map(([before, after]) => `${before} is called ${after}`)
       .join(", ")}.`,
   async create(names) {
-    const { FieldPath } = await import("../logs/transforms/field-path.ts");
+    const { FieldPath } = await import("../logs/shaping/transforms/field-path.ts");
     const pairs = Object.entries(names).map(
       ([before, after]) => [new FieldPath(before), new FieldPath(after)] as const,
     );

@@ -36,9 +36,9 @@ export default defineLogTransform<Options>({
   },
   async create({ rate, oneOf, by, unless }) {
     const [{ Sampling }, { FieldPath }, { compileConditions }] = await Promise.all([
-      import("../logs/transforms/sampling.ts"),
-      import("../logs/transforms/field-path.ts"),
-      import("../logs/transforms/conditions.ts"),
+      import("../logs/shaping/transforms/sampling.ts"),
+      import("../logs/shaping/transforms/field-path.ts"),
+      import("../logs/shaping/transforms/conditions.ts"),
     ]);
     const holds = unless === undefined ? () => false : compileConditions(unless);
     return new Sampling({

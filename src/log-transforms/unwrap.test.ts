@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { LogRecord } from "../../src/contracts.ts";
 import { ChainRun } from "../../test/kit/chain.ts";
 import { seeded, seedOf } from "../../test/kit/random.ts";
+import type { LogRecord } from "../contracts.ts";
 
 const row = ({ text, time, stream }: LogRecord) => [text, time, stream];
 const at = "2026-11-26T10:00:00";

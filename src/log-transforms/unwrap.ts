@@ -38,12 +38,12 @@ export default defineLogTransform<Options>({
     return `the line is taken out of what ${format} wrote around it, with its time; pieces of a line are joined, stream by stream${kept.join("")}.`;
   },
   async create({ format, stream, attributes, maxBytes }, { input, transform, metrics }) {
-    const { Unwrapper } = await import("../logs/unwrapping/unwrapper.ts");
+    const { Unwrapper } = await import("../logs/shaping/unwrapping/unwrapper.ts");
     const kept = { stream, attributes };
     const wrapper =
       format === "cri"
-        ? new (await import("../logs/unwrapping/cri.ts")).Cri(kept)
-        : new (await import("../logs/unwrapping/docker.ts")).Docker(kept);
+        ? new (await import("../logs/shaping/unwrapping/cri.ts")).Cri(kept)
+        : new (await import("../logs/shaping/unwrapping/docker.ts")).Docker(kept);
     return new Unwrapper({
       wrapper,
       quietMs,

@@ -1,6 +1,6 @@
 /** What the log engine says and counts. `events.ts` and `metrics.ts` take these tables in with their own. */
 import type { EventDeclaration, MetricDeclaration } from "../contracts.ts";
-import { deliveryMetrics } from "./delivery-metrics.ts";
+import { deliveryMetrics } from "./delivery/delivery-metrics.ts";
 
 export const logEvents = {
   log_pattern_matches_nothing: {

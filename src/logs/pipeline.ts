@@ -7,10 +7,10 @@
  * One turn after the other, never two at once: rings, inputs, checkpoint, then a timer for whoever is due first.
  */
 import type { Lane, LogInput, LogSourceState, Thread } from "../contracts.ts";
-import { Backlogs } from "./backlog.ts";
-import { mostHeldBytes, type OutputQueue, totalHeldBytes } from "./batch.ts";
-import { logsFolder } from "./checkpoint.ts";
-import { Keeping } from "./keeping.ts";
+import { mostHeldBytes, type OutputQueue, totalHeldBytes } from "./delivery/batch.ts";
+import { Backlogs } from "./following/backlog.ts";
+import { logsFolder } from "./keeping/checkpoint.ts";
+import { Keeping } from "./keeping/keeping.ts";
 import type { Records } from "./records.ts";
 import {
   type LogEntry,

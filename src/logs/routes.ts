@@ -9,13 +9,13 @@ import type {
   Thread,
 } from "../contracts.ts";
 import { UserError } from "../errors.ts";
-import { OutputQueue, type OutputQueueOptions } from "./batch.ts";
-import { Chain, type Link } from "./chain.ts";
-import { ChainCounters } from "./chain-counters.ts";
-import type { CheckpointFile } from "./checkpoint.ts";
-import { DeadLetterFile, type DeadLetters, noDeadLetters } from "./dead-letters.ts";
-import { defaultDeadLetterBytes, type OutputPolicy } from "./policy.ts";
-import { Shaping } from "./shaping.ts";
+import { OutputQueue, type OutputQueueOptions } from "./delivery/batch.ts";
+import { DeadLetterFile, type DeadLetters, noDeadLetters } from "./delivery/dead-letters.ts";
+import { defaultDeadLetterBytes, type OutputPolicy } from "./delivery/policy.ts";
+import type { CheckpointFile } from "./keeping/checkpoint.ts";
+import { Chain, type Link } from "./shaping/chain.ts";
+import { ChainCounters } from "./shaping/chain-counters.ts";
+import { Shaping } from "./shaping/shaping.ts";
 import type { Taps } from "./tap.ts";
 
 /** One entry of `logs:` as the config hands it over. */

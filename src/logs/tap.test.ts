@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Block, Lane, LogRecord, LogSource } from "../contracts.ts";
 import { plainBlock } from "./plain-block.ts";
-import { LineRecord, RecordBlock } from "./record.ts";
+import { LineRecord, RecordBlock } from "./shaping/record.ts";
 import { Tail } from "./tail.ts";
 import { type TapFilter, Taps } from "./tap.ts";
 

@@ -8,9 +8,9 @@
  * flood, miss lines, and are told how many. Reading and delivering never wait for them.
  */
 import type { Block, Lane } from "../contracts.ts";
-import { Exclusion } from "./glob.ts";
-import { lineOf, textOf } from "./record.ts";
+import { Exclusion } from "./following/glob.ts";
 import { RecordRing } from "./record-ring.ts";
+import { lineOf, textOf } from "./shaping/record.ts";
 
 /** What somebody wants to see. */
 export interface TapFilter {

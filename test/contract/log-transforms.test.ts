@@ -1,7 +1,7 @@
 /** What every log transform must keep, whatever it does: runs over the registry, so a new file is tested before it has a test. */
 import { describe, expect, test } from "bun:test";
 import type { JoinTransform, LogRecord, LogTransform, LogTransformDefinition } from "../../src/contracts.ts";
-import { LineRecord } from "../../src/logs/record.ts";
+import { LineRecord } from "../../src/logs/shaping/record.ts";
 import { MetricsRegion, spineMetrics } from "../../src/metrics.ts";
 import { logTransforms } from "../../src/registry.gen.ts";
 

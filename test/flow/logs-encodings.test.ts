@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { appendFileSync, copyFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
-import { recordsOf } from "../../src/logs/record.ts";
+import { recordsOf } from "../../src/logs/shaping/record.ts";
 import { encodeAs } from "../kit/encode.ts";
 import { FollowRun } from "../kit/follow-run.ts";
 import { seeded, seedOf } from "../kit/random.ts";

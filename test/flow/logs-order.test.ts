@@ -11,7 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import type { Survey } from "../../src/logs/survey.ts";
+import type { Survey } from "../../src/logs/following/survey.ts";
 import { FollowRun } from "../kit/follow-run.ts";
 
 let run: FollowRun;

@@ -1,9 +1,9 @@
 /** A chain of transforms as a configuration asks for it, without files: text in blocks goes in, records come out. */
 import type { LogRecord, LogSource, LogTransformDefinition, Thread } from "../../src/contracts.ts";
-import { Chain, type Link, type Waiting } from "../../src/logs/chain.ts";
-import { ChainCounters } from "../../src/logs/chain-counters.ts";
 import { plainBlock } from "../../src/logs/plain-block.ts";
-import { linesOf } from "../../src/logs/record.ts";
+import { Chain, type Link, type Waiting } from "../../src/logs/shaping/chain.ts";
+import { ChainCounters } from "../../src/logs/shaping/chain-counters.ts";
+import { linesOf } from "../../src/logs/shaping/record.ts";
 import { MetricsRegion, spineMetrics } from "../../src/metrics.ts";
 import { logTransforms } from "../../src/registry.gen.ts";
 

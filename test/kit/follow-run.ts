@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Block, Lane, LogInputContext, Thread } from "../../src/contracts.ts";
-import { Archives } from "../../src/logs/archives/archives.ts";
-import { CheckpointFile, prepareFolder } from "../../src/logs/checkpoint.ts";
 import { logMetrics } from "../../src/logs/declarations.ts";
-import { Follower, type FollowOptions } from "../../src/logs/follow.ts";
-import type { Following } from "../../src/logs/following.ts";
+import { Archives } from "../../src/logs/following/archives/archives.ts";
+import { Follower, type FollowOptions } from "../../src/logs/following/follow.ts";
+import type { Following } from "../../src/logs/following/following.ts";
+import { CheckpointFile, prepareFolder } from "../../src/logs/keeping/checkpoint.ts";
 import { MetricsRegion } from "../../src/metrics.ts";
 
 interface StartOptions extends Partial<Pick<FollowOptions, "from" | "encoding" | "maxLine" | "hold">> {

@@ -2,7 +2,7 @@
 import type { Batch, Block, LogOutput, LogOutputContext, LogOutputDefinition, LogSource } from "../../src/contracts.ts";
 import { logMetrics } from "../../src/logs/declarations.ts";
 import { plainBlock } from "../../src/logs/plain-block.ts";
-import { LineRecord, RecordBlock } from "../../src/logs/record.ts";
+import { LineRecord, RecordBlock } from "../../src/logs/shaping/record.ts";
 import { MetricsRegion } from "../../src/metrics.ts";
 
 export const testSource: LogSource = { id: "s1", input: "app", path: "/logs/app.log", fields: {} };

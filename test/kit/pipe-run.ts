@@ -2,9 +2,9 @@ import { closeSync, constants, mkdtempSync, openSync, readdirSync, rmSync, statS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LogInputContext } from "../../src/contracts.ts";
-import { CheckpointFile, prepareFolder } from "../../src/logs/checkpoint.ts";
 import { logMetrics } from "../../src/logs/declarations.ts";
-import { PipeInput, type PipeOptions } from "../../src/logs/pipe/pipe-input.ts";
+import { PipeInput, type PipeOptions } from "../../src/logs/following/pipe/pipe-input.ts";
+import { CheckpointFile, prepareFolder } from "../../src/logs/keeping/checkpoint.ts";
 import { MetricsRegion } from "../../src/metrics.ts";
 import { FakeOutput } from "./follow-run.ts";
 

@@ -1,10 +1,10 @@
 import type { Batch, BatchLimits, Block, Delivery, LogSource } from "../../src/contracts.ts";
-import { OutputQueue } from "../../src/logs/batch.ts";
-import { type DeadLetterOptions, type DeadLetters, noDeadLetters } from "../../src/logs/dead-letters.ts";
 import { logMetrics } from "../../src/logs/declarations.ts";
+import { OutputQueue } from "../../src/logs/delivery/batch.ts";
+import { type DeadLetterOptions, type DeadLetters, noDeadLetters } from "../../src/logs/delivery/dead-letters.ts";
+import type { OutputPolicy } from "../../src/logs/delivery/policy.ts";
 import { plainBlock } from "../../src/logs/plain-block.ts";
-import type { OutputPolicy } from "../../src/logs/policy.ts";
-import { LineRecord, RecordBlock } from "../../src/logs/record.ts";
+import { LineRecord, RecordBlock } from "../../src/logs/shaping/record.ts";
 import { MetricsRegion } from "../../src/metrics.ts";
 
 interface QueueRunOptions {

@@ -1,6 +1,6 @@
 /** A transform made from its options as the configuration has them, and what it does with lines. */
 import type { LogRecord, LogTransformDefinition, RecordTransform, Severity } from "../../src/contracts.ts";
-import { LineRecord } from "../../src/logs/record.ts";
+import { LineRecord } from "../../src/logs/shaping/record.ts";
 import { MetricsRegion, spineMetrics } from "../../src/metrics.ts";
 
 export const source = { id: "s1", input: "app", path: "/log/a.log", fields: {} };

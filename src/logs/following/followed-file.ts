@@ -1,0 +1,338 @@
+/**
+ * One open file: reads what is new, in whole lines, for every output that has room.
+ *
+ *   offset      read - 64        read                                      end of file
+ *   file        | tail           | line \n line \n line \n | unfinished line |
+ *   one read      compared         becomes a block           stays unread
+ *
+ * The 64 bytes before the position are read again with every read and compared: that one comparison, without a system
+ * call of its own, tells a file that was truncated and has grown past the position from one that was appended to.
+ * An unfinished line is not kept in memory; it is read again when it has grown.
+ */
+import { closeSync, fstatSync } from "node:fs";
+import type { Lane, LogFields } from "../../contracts.ts";
+import type { Cursor } from "./cursor.ts";
+import { detect, type Encoding, utf8 } from "./encoding.ts";
+import type { FileBlock } from "./file-block.ts";
+import { beginsAsKnown, learnHead } from "./head.ts";
+import { headBytes, keyOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
+import type { Row } from "./ledger.ts";
+import type { FollowedFileParts, LineSource } from "./line-source.ts";
+import { isLastLine, searchLongLine, takeRemainder } from "./long-line.ts";
+import { takeWholeLines } from "./whole-lines.ts";
+
+/** `live`: at the path it is known by. `rotated`: renamed, or the copy a truncation left. `deleted`: without a name. */
+export type FileStatus = "live" | "rotated" | "deleted";
+
+/**
+ * What a turn came to: nothing new; more to read now; outputs are full; the content is another one; it cannot be read;
+ * the first bytes of a file that was empty are there, and nothing of them is read yet.
+ */
+export type TurnResult = "end" | "more" | "full" | "replaced" | "failed" | "begun";
+/** Why one read brought no bytes. */
+export type NoBytes = Exclude<TurnResult, "more" | "failed">;
+
+/** One output's way through this file. */
+export interface Reader {
+  readonly lane: Lane;
+  readonly cursor: Cursor;
+}
+
+const turnBytes = 1024 * 1024;
+const shortestWaitMs = 25;
+const longestWaitMs = 250;
+
+export class FollowedFile implements LineSource {
+  readonly row: Row;
+  readonly fd: number;
+  /** Of the open file; the row's may move on to another file that holds the same content. */
+  readonly key: string;
+  readonly readers: readonly Reader[];
+  readonly parts: FollowedFileParts;
+  status: FileStatus = "live";
+  /** The file before it at the same path: it is read to its end first. */
+  previous: FollowedFile | undefined;
+  /** When it was written last, when it was first found away from its path. */
+  leftMs: number | undefined;
+  /** Monotonic time of the next look, and of the last growth. */
+  nextLookAt = 0;
+  grewAt: number;
+  /** Error code of the last read, when it failed. */
+  trouble: string | undefined;
+  open = true;
+  /** True when its last line has no newline and may get one yet, but the next file should not wait for that. */
+  yields = false;
+  /** True while outputs are full: there is something to read, but nobody to take it. */
+  blocked = false;
+  private size: number;
+  /** Size and time of writing when the content was last found to be the same. */
+  private verified = { size: -1, mtimeMs: Number.NaN };
+  /** True when it was found as empty as before, but written to meanwhile. */
+  private isRewritten = false;
+  private waitMs = shortestWaitMs;
+  /** Monotonic time of the last turn. */
+  private turnedAt: number;
+  private hasGrown = false;
+  private detected: Encoding | undefined;
+  /** True when the file was read to its end: what is there now may be another content with the same tail. */
+  private isDoubtful = false;
+
+  constructor(row: Row, fd: number, readers: readonly Reader[], parts: FollowedFileParts, now: number) {
+    this.row = row;
+    this.fd = fd;
+    this.key = keyOf(row);
+    this.readers = readers;
+    this.parts = parts;
+    this.size = row.size;
+    this.grewAt = now;
+    this.detected = parts.encoding;
+    this.turnedAt = now;
+  }
+
+  /** What its bytes mean. While there are too few of them to tell, UTF-8: they are no line yet. */
+  get encoding(): Encoding {
+    this.detected ??= detect(this.row.headBytes ?? new Uint8Array());
+    return this.detected ?? utf8;
+  }
+
+  get id(): string {
+    return this.row.id;
+  }
+
+  get input(): string {
+    return this.parts.input;
+  }
+
+  get path(): string {
+    return this.parts.shownAs ?? this.row.path;
+  }
+
+  get fields(): LogFields {
+    return this.parts.fields;
+  }
+
+  /** Size as far as it is known without asking. */
+  get knownSize(): number {
+    return this.size;
+  }
+
+  /** Reads up to the quota of one turn and offers it. */
+  turn(now: number): TurnResult {
+    this.turnedAt = now;
+    let left = turnBytes;
+    let result: TurnResult = "more";
+    this.hasGrown = false;
+    try {
+      while (left > 0) {
+        const step = this.step();
+        if (typeof step === "string") {
+          result = step;
+          break;
+        }
+        left -= step;
+      }
+      this.trouble = undefined;
+    } catch (error) {
+      this.trouble = (error as NodeJS.ErrnoException).code ?? String(error);
+      result = "failed";
+    }
+    this.plan(now, result, this.hasGrown || left < turnBytes);
+    return result;
+  }
+
+  /** Looks soon, whatever the last looks came to. */
+  hurry(): void {
+    this.nextLookAt = 0;
+    this.waitMs = shortestWaitMs;
+  }
+
+  /** True when the bytes that were read, or the beginning where none were, are no longer there. */
+  isReplaced(): boolean {
+    const { size, verified } = this;
+    const { mtimeMs } = this.row;
+    if (size === verified.size && mtimeMs === verified.mtimeMs) return false;
+    const { read, tail } = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a)).cursor;
+    if (tail !== undefined && Buffer.compare(readTail(this.fd, read), tail) !== 0) return true;
+    if (!beginsAsKnown(this.row, this.fd)) return true;
+    this.verified = { size, mtimeMs };
+    return false;
+  }
+
+  /** The same, whatever the last look at it said. */
+  isReplacedNow(): boolean {
+    this.stat();
+    return this.isReplaced();
+  }
+
+  /**
+   * The tail alone may deceive: lines that are all alike end alike at any place. After a pause the beginning is
+   * compared as well; that costs a microsecond, so not while the file is read without pause.
+   */
+  doubt(): "replaced" | undefined {
+    if (!this.isDoubtful) return undefined;
+    this.isDoubtful = false;
+    return beginsAsKnown(this.row, this.fd) ? undefined : "replaced";
+  }
+
+  /** True, once, when the file was empty so far and is not any more. From then on it is known by its beginning. */
+  begins(): boolean {
+    if (this.row.headBytes?.length !== 0 || this.size === 0) return false;
+    learnHead(this.row, 0, readAt(this.fd, 0, headBytes));
+    return this.row.headBytes.length > 0;
+  }
+
+  /** Takes over what a look at its path said. True when it is as empty as before, but was written to meanwhile. */
+  seen(path: string, stamp: Stamp): boolean {
+    this.row.path = path;
+    this.noteTime(stamp);
+    if (stamp.size !== this.size) this.nextLookAt = 0;
+    this.noteSize(stamp.size);
+    const { isRewritten } = this;
+    this.isRewritten = false;
+    return isRewritten;
+  }
+
+  /** Asks the file itself for its size and number of names. */
+  stat(): Stamp {
+    const stamp = stampOf(fstatSync(this.fd, { bigint: true }));
+    this.noteTime(stamp);
+    this.size = stamp.size;
+    this.row.size = stamp.size;
+    return stamp;
+  }
+
+  /** True when nothing more is expected: what has no newline at its end will not get one. */
+  get isFinal(): boolean {
+    return this.status === "deleted" || (this.status === "rotated" && !this.row.isGuessed);
+  }
+
+  /** True when every output was offered all there is, an unfinished last line too. */
+  get exhausted(): boolean {
+    return this.readers.every(({ cursor }) => cursor.read >= this.size);
+  }
+
+  get settled(): boolean {
+    return this.readers.every(({ cursor }) => cursor.acknowledged >= cursor.read);
+  }
+
+  /** Bytes not offered to the output that is furthest behind; an unfinished line that was shown counts as offered. */
+  get unread(): number {
+    return Math.max(0, ...this.readers.map(({ cursor }) => this.size - Math.max(cursor.read, cursor.shownTo)));
+  }
+
+  /** The same for one output; what is shown counts as offered. */
+  unreadFor(output: string): number {
+    const reader = this.readers.find(({ lane }) => lane.output === output);
+    return reader === undefined ? 0 : Math.max(0, this.size - Math.max(reader.cursor.read, reader.cursor.shownTo));
+  }
+
+  /**
+   * Offers the unfinished last line, a newline added, to outputs that have room. For good when nothing can be appended
+   * to it any more; as a mere show when the collector stops, see `Cursor.shownTo`.
+   */
+  offerLastLine(forGood: boolean): void {
+    for (const reader of this.readers) {
+      const { cursor, lane } = reader;
+      if (lane.room > 0 && this.isTurnOf(lane.output) && isLastLine(this, cursor)) this.offerRest(reader, forGood);
+    }
+  }
+
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    closeSync(this.fd);
+  }
+
+  /** Gives the descriptor to the caller instead of closing it. */
+  surrender(): number {
+    this.open = false;
+    return this.fd;
+  }
+
+  /** Reads once. Returns the bytes it was about, or why there were none. */
+  private step(): number | NoBytes {
+    const group = this.group();
+    if (group === undefined) return this.readers.some(({ lane }) => lane.room <= 0) ? "full" : "end";
+    const { cursor } = group[0]!;
+    const taken = cursor.scanned > cursor.read ? searchLongLine(this, cursor) : takeWholeLines(this, cursor);
+    if (typeof taken !== "object") return taken;
+    learnHead(this.row, cursor.read, taken.block.raw);
+    const length = taken.block.end - cursor.read;
+    for (const reader of group) reader.cursor.advance(taken.block.end, taken.tail);
+    this.offer(taken.block, group);
+    return length;
+  }
+
+  /** The outputs to read for next: those that are furthest behind of those that may have something. */
+  private group(): Reader[] | undefined {
+    const ready = this.readers.filter(({ lane }) => lane.room > 0 && this.isTurnOf(lane.output));
+    if (ready.length <= 1) return ready.length === 1 ? ready : undefined;
+    const least = Math.min(...ready.map(({ cursor }) => cursor.read));
+    return ready.filter(({ cursor }) => cursor.read === least);
+  }
+
+  /** The files before this one come first, for each output by itself. */
+  private isTurnOf(output: string): boolean {
+    // One that is over stands for nothing; but those before it may not be over for every output.
+    while (this.previous !== undefined && (!this.previous.open || this.previous.exhausted)) {
+      this.previous = this.previous.previous;
+    }
+    return this.previous?.isDoneFor(output) ?? true;
+  }
+
+  private isDoneFor(output: string): boolean {
+    const reader = this.readers.find(({ lane }) => lane.output === output);
+    return (reader === undefined || this.trouble !== undefined || this.isReadBy(reader)) && this.isTurnOf(output);
+  }
+
+  private isReadBy({ cursor }: Reader): boolean {
+    return cursor.read >= this.size || (this.yields && isLastLine(this, cursor));
+  }
+
+  private offerRest(reader: Reader, forGood: boolean): void {
+    const { cursor } = reader;
+    const isShown = cursor.shownTo >= this.size;
+    const { block, tail } = takeRemainder(this, cursor, this.size, forGood);
+    if (!isShown) this.offer(block, [reader]);
+    if (!forGood) cursor.shownTo = this.size;
+    else if (isShown) cursor.startAt(this.size, tail);
+    else cursor.advance(this.size, tail);
+  }
+
+  private offer(block: FileBlock, group: readonly Reader[]): void {
+    this.parts.counters.read(block);
+    block.offeredTo(group.length);
+    for (const { lane, cursor } of group) {
+      cursor.times.note(block.start, this.turnedAt);
+      lane.offer(block);
+    }
+  }
+
+  private noteTime({ size, mtimeMs }: Stamp): void {
+    if (size === 0 && this.size === 0 && mtimeMs !== this.row.mtimeMs) this.isRewritten = true;
+    this.row.mtimeMs = mtimeMs;
+  }
+
+  /** The file is at least this long. */
+  noteSize(size: number): void {
+    if (size <= this.size) return;
+    this.size = size;
+    this.row.size = size;
+    this.hasGrown = true;
+  }
+
+  private plan(now: number, result: TurnResult, grew: boolean): void {
+    if (grew) {
+      this.grewAt = now;
+      this.yields = false;
+    }
+    this.blocked = result === "full";
+    if (result === "end") this.isDoubtful = true;
+    if (grew || (result !== "end" && result !== "failed")) this.hurry();
+    else {
+      this.nextLookAt = now + this.waitMs;
+      // One that waits for the file before it is not quiet.
+      if (this.previous === undefined) this.waitMs = Math.min(this.waitMs * 2, longestWaitMs);
+    }
+  }
+}

@@ -1,0 +1,291 @@
+/** A record that began as a line: bytes in its block's memory for as long as nothing changes it. */
+import type { LogFields, LogRecord, LogSource, Severity } from "../../contracts.ts";
+import { type Cut, type CutLine, cutInto, cutText } from "./cuts.ts";
+import { namesOf } from "./field-names.ts";
+import { asBuffer, decoded, isAllUtf8 } from "./line-text.ts";
+import { PlainJson } from "./plain-json.ts";
+
+const newline = 10;
+const nothing = Buffer.alloc(0);
+const json = new PlainJson();
+/** Whose line `json` has looked at. */
+let scanned: LineRecord | undefined;
+
+/** Who reads fields when they are asked for. */
+export interface LateReader {
+  /** Reads the text as it was, sets time and severity, and returns the fields. */
+  readLate(record: LineRecord, text: string): Record<string, unknown>;
+}
+
+/** A name of a field, and names of fields it may be within. In UTF-8. */
+export interface FieldName {
+  readonly whole: Uint8Array;
+  readonly parents: readonly Uint8Array[];
+}
+
+/** A record that began as a line of a block, or as several that lie side by side. */
+export class LineRecord implements LogRecord {
+  readonly source: LogSource;
+  readonly offset: number;
+  stream: string | undefined = undefined;
+  isCut = false;
+  /** Bytes of the source it was made of, line ends included. */
+  span: number;
+  /** Where it began in the bytes of its block, for the mark before it. */
+  readonly beginning: number;
+  private memory: Buffer;
+  private start: number;
+  private end: number;
+  private written: string | undefined = undefined;
+  private isMemory = true;
+  private isFields = false;
+  private knownTime: bigint | undefined = undefined;
+  /** What says the time, and who reads it: most outputs of lines never ask. */
+  private timeValue: unknown = undefined;
+  private timeReader: ((value: unknown) => bigint | undefined) | undefined = undefined;
+  private knownFields: Record<string, unknown> | undefined = undefined;
+  private knownSeverity: Severity | undefined = undefined;
+  /** Set while the fields are those of a plain JSON line that nobody has asked for. */
+  private late: LateReader | undefined = undefined;
+  /** What stands instead of parts of the line, in their order. */
+  private cuts: Cut | undefined = undefined;
+  /** Fields of the source of which none is named as one of the record. */
+  private apart: LogFields | undefined = undefined;
+
+  /** The line is `memory` from `start` to `end`, without its newline; the memory is that of its block. */
+  constructor(
+    source: LogSource,
+    offset: number,
+    memory: Uint8Array,
+    start = 0,
+    end = memory.length,
+    beginning = start,
+  ) {
+    this.source = source;
+    this.offset = offset;
+    this.memory = asBuffer(memory);
+    this.start = start;
+    this.end = end;
+    this.span = end - start + 1;
+    this.beginning = beginning;
+  }
+
+  get fields(): Record<string, unknown> | undefined {
+    if (this.late !== undefined) this.readNow(this.late);
+    return this.knownFields;
+  }
+
+  set fields(fields: Record<string, unknown> | undefined) {
+    if (this.late !== undefined) this.readNow(this.late);
+    this.knownFields = fields;
+  }
+
+  get severity(): Severity | undefined {
+    if (this.late !== undefined) this.readNow(this.late);
+    return this.knownSeverity;
+  }
+
+  set severity(severity: Severity | undefined) {
+    if (this.late !== undefined) this.readNow(this.late);
+    this.knownSeverity = severity;
+  }
+
+  get time(): bigint | undefined {
+    if (this.late !== undefined) this.readNow(this.late);
+    if (this.timeReader !== undefined) {
+      this.knownTime = this.timeReader(this.timeValue) ?? this.knownTime;
+      this.timeReader = undefined;
+    }
+    return this.knownTime;
+  }
+
+  set time(time: bigint | undefined) {
+    if (this.late !== undefined) this.readNow(this.late);
+    this.knownTime = time;
+    this.timeReader = undefined;
+  }
+
+  /** Has its time read from a value when it is first asked for. A value that is none leaves the time as it was. */
+  readTimeLater(value: unknown, reader: (value: unknown) => bigint | undefined): void {
+    void this.time;
+    this.timeValue = value;
+    this.timeReader = reader;
+  }
+
+  /**
+   * Has fields, time and severity read when they are first asked for. False when the line is not such that it can
+   * stand for its fields until then: it is one JSON object, and written as they would be.
+   */
+  readLater(reader: LateReader): boolean {
+    if (!this.isMemory || this.knownFields !== undefined || this.late !== undefined || this.cuts !== undefined)
+      return false;
+    if (!isAllUtf8(this.memory) || !json.scan(this.memory, this.start, this.end)) return false;
+    this.late = reader;
+    scanned = this;
+    const { fields } = this.source;
+    this.apart = namesOf(fields).some((name) => json.find(name) >= 0) ? undefined : fields;
+    return true;
+  }
+
+  /** False when there are none, or when nobody has asked for them yet and the line can stand for them. */
+  get hasOwnFields(): boolean {
+    return this.knownFields !== undefined;
+  }
+
+  /**
+   * Replaces the values of fields, if they are there, where they are written; `instead` is JSON. Returns how many were
+   * replaced; undefined, and does nothing, when that takes the fields themselves.
+   */
+  cutFields(names: readonly FieldName[], instead: Buffer): number | undefined {
+    if (this.late === undefined) return undefined;
+    this.rescan();
+    for (const { whole, parents } of names) {
+      if (parents.some((parent) => json.find(parent) >= 0) && json.find(whole) < 0) return undefined;
+    }
+    let count = 0;
+    for (const { whole } of names) {
+      const member = json.find(whole);
+      if (member < 0) continue;
+      this.cuts = cutInto(this.cuts, json.valueBegin(member), json.valueEnd(member), instead);
+      count++;
+    }
+    if (count > 0) this.written = undefined;
+    return count;
+  }
+
+  /** The line that can stand for its fields, beside those of its source; undefined when it cannot. */
+  get lateLine(): CutLine | undefined {
+    return this.late === undefined || this.apart !== this.source.fields ? undefined : this.line;
+  }
+
+  private rescan(): void {
+    if (scanned === this) return;
+    json.scan(this.memory, this.start, this.end);
+    scanned = this;
+  }
+
+  private readNow(reader: LateReader): void {
+    this.late = undefined;
+    this.knownFields = reader.readLate(this, decoded(this.memory, this.start, this.end));
+    if (this.cuts === undefined) return;
+    this.knownFields = JSON.parse(cutText(this.line)) as Record<string, unknown>;
+    this.forgetText();
+  }
+
+  private get line(): CutLine {
+    return { memory: this.memory, start: this.start, end: this.end, cuts: this.cuts };
+  }
+
+  /** True while its text is its own bytes. */
+  private get isAsRead(): boolean {
+    return this.isMemory && this.cuts === undefined;
+  }
+
+  get text(): string {
+    this.written ??= this.isFields ? JSON.stringify(this.fields ?? {}) : cutText(this.line);
+    return this.written;
+  }
+
+  /** The text, not kept: for who needs it once. A block of lines would hold all of it a second time. */
+  peek(): string {
+    return this.written ?? (this.isMemory ? cutText(this.line) : this.text);
+  }
+
+  set text(text: string) {
+    if (this.late !== undefined) this.readNow(this.late);
+    this.cuts = undefined;
+    this.isFields = false;
+    this.written = text;
+    this.isMemory = false;
+    this.memory = nothing;
+    this.start = 0;
+    this.end = 0;
+  }
+
+  /** Forgets how it was written: its text is what its fields say, made when somebody asks for it. */
+  forgetText(): void {
+    this.text = "";
+    this.written = undefined;
+    this.isFields = true;
+  }
+
+  /** The line's own bytes, as long as nobody changed its text. */
+  get unchanged(): Uint8Array | undefined {
+    return this.isAsRead ? this.memory.subarray(this.start, this.end) : undefined;
+  }
+
+  /** Where its own bytes lie; undefined once its text was changed. */
+  get place(): { readonly memory: Buffer; readonly start: number; readonly end: number } | undefined {
+    return this.isAsRead ? { memory: this.memory, start: this.start, end: this.end } : undefined;
+  }
+
+  /** The record itself if it is one of lines; else one that says the same. */
+  static of(record: LogRecord): LineRecord {
+    if (record instanceof LineRecord) return record;
+    const made = new LineRecord(record.source, record.offset, nothing);
+    return Object.assign(made, record, { text: record.text });
+  }
+
+  /** A byte of the text as it was read, for a first look that needs no text; undefined beyond its end. */
+  byteAt(index: number): number | undefined {
+    if (!this.isAsRead) return asByte(this.text.charCodeAt(index));
+    return this.start + index < this.end ? this.memory[this.start + index] : undefined;
+  }
+
+  /** The first characters of the text, `count` bytes of it at the most; for what begins in ASCII. */
+  begin(count: number): string {
+    if (!this.isAsRead) return this.text.slice(0, count);
+    return this.memory.toString("latin1", this.start, Math.min(this.end, this.start + count));
+  }
+
+  /** Takes the first `count` bytes off the text, which must be ASCII. */
+  skip(count: number): void {
+    if (this.late !== undefined) this.readNow(this.late);
+    if (!this.isMemory) {
+      this.text = this.text.slice(count);
+      return;
+    }
+    this.start = Math.min(this.end, this.start + count);
+    this.written = undefined;
+  }
+
+  /** Lets go of the block's memory: the record will outlive the block. */
+  detach(): void {
+    this.text = this.text;
+  }
+
+  /** A record that may be changed without this one being changed. */
+  clone(): LineRecord {
+    const copy = new LineRecord(this.source, this.offset, this.memory, this.start, this.end, this.beginning);
+    const { fields } = this;
+    if (!this.isMemory) copy.text = this.text;
+    copy.fields = fields === undefined ? undefined : structuredClone(fields);
+    copy.time = this.time;
+    copy.severity = this.severity;
+    copy.stream = this.stream;
+    copy.isCut = this.isCut;
+    copy.span = this.span;
+    return copy;
+  }
+
+  /**
+   * Takes in the record that follows, as a further line. Where both lie side by side in memory nothing is copied.
+   * What is known of this one stays.
+   */
+  append(next: LineRecord, separator = "\n"): void {
+    if (this.late !== undefined) this.readNow(this.late);
+    const isBeside = this.isMemory && next.isAsRead && this.memory === next.memory && this.end + 1 === next.start;
+    this.span += next.span;
+    if (!isBeside || separator !== "\n" || this.memory[this.end] !== newline) {
+      this.text = this.text + separator + next.text;
+      return;
+    }
+    this.end = next.end;
+    this.written = undefined;
+  }
+}
+
+/** Of a character beyond Latin-1 some byte that begins no ASCII character. */
+function asByte(code: number): number | undefined {
+  return Number.isNaN(code) ? undefined : Math.min(code, 255);
+}

@@ -1,0 +1,206 @@
+/**
+ * Takes secrets out of records: named fields, patterns, and what looks like a secret.
+ *
+ *   text that nothing parsed     the text
+ *   parsed fields                every text in them, however deep; and the text they were read from
+ *
+ * Most records hold nothing: the text they were read from is looked at once, cheaply, for what each shape needs.
+ */
+import type { LogRecord, RecordTransform } from "../../../contracts.ts";
+import { type FieldName, LineRecord } from "../line-record.ts";
+import { type FieldPath, isFields } from "./field-path.ts";
+import { NeedleScan } from "./needle-scan.ts";
+import { inPieces, mostPatternText } from "./pieces.ts";
+import { isSecretName, type SecretShape } from "./secret-shapes.ts";
+
+/** Matches are replaced by `with`. The pattern has the flag `g`. */
+export interface RedactionPattern {
+  readonly pattern: RegExp;
+  readonly with: string;
+}
+
+export interface RedactionOptions {
+  /** Fields whose value is replaced, whatever it is. */
+  readonly fields: readonly FieldPath[];
+  readonly patterns: readonly RedactionPattern[];
+  /** By name. */
+  readonly shapes: ReadonlyMap<string, SecretShape>;
+  /** Whether values are replaced whose field's name says that they are secrets. */
+  readonly byName: boolean;
+  readonly with: string;
+  /** Something was replaced: a `field`, a match of a `pattern`, or a secret of the shape of that name. */
+  count(kind: string): void;
+}
+
+/** Deeper than any log has it; what is below is replaced whole. */
+const mostDepth = 32;
+/** Names of fields are few; where they are not, they are not remembered. */
+const mostNames = 2_000;
+/** Smaller numbers have too few digits for a card. */
+const leastCardNumber = 1e12;
+
+type Container = Record<string, unknown> | unknown[];
+
+export class Redaction implements RecordTransform {
+  private readonly options: RedactionOptions;
+  private readonly shapes: readonly (readonly [name: string, shape: SecretShape])[];
+  private readonly needles: NeedleScan;
+  /** A bit for each shape. */
+  private readonly all: number;
+  private readonly names = new Map<string, boolean>();
+  /** Where only fields are named they can be replaced without being made. */
+  private readonly onlyNames: readonly FieldName[] | undefined;
+  private readonly instead: Buffer;
+  /** Those that could match in the record under way. */
+  private patterns: readonly RedactionPattern[] = none;
+
+  constructor(options: RedactionOptions) {
+    this.options = options;
+    this.shapes = [...options.shapes];
+    this.needles = new NeedleScan(
+      this.shapes
+        .flatMap(([, { needles }], at) => needles.map((needle) => [needle, 1 << at] as const))
+        .concat([jsonEscape]),
+    );
+    this.all = (1 << this.shapes.length) - 1;
+    const looksAtTexts = options.patterns.length > 0 || this.shapes.length > 0 || options.byName;
+    this.onlyNames = looksAtTexts ? undefined : options.fields.map(({ nameBytes }) => nameBytes);
+    this.instead = Buffer.from(JSON.stringify(options.with));
+  }
+
+  /** A record that cannot be looked into is replaced whole: nothing unseen goes on. */
+  apply(record: LogRecord): boolean {
+    try {
+      this.redact(record);
+    } catch {
+      record.fields = undefined;
+      record.text = this.whole("failed");
+    }
+    return true;
+  }
+
+  private redact(record: LogRecord): void {
+    if (this.onlyNames !== undefined && record instanceof LineRecord) {
+      const count = record.cutFields(this.onlyNames, this.instead);
+      for (let n = 0; n < (count ?? 0); n++) this.options.count("field");
+      if (count !== undefined) return;
+    }
+    const { fields, text } = record;
+    if (fields !== undefined && this.redactFields(fields, text)) {
+      // Whoever shows the text although there are fields must not show what was taken out of them.
+      if (record instanceof LineRecord) record.forgetText();
+      else record.text = JSON.stringify(fields);
+      return;
+    }
+    this.patterns = this.options.patterns;
+    const redacted = this.redacted(text, this.all);
+    if (redacted !== text) record.text = redacted;
+  }
+
+  /** True when something was replaced. */
+  private redactFields(fields: Record<string, unknown>, text: string): boolean {
+    let changed = false;
+    for (const path of this.options.fields) {
+      if (!path.replace(fields, this.options.with)) continue;
+      this.options.count("field");
+      changed = true;
+    }
+    const suspects = this.suspected(text);
+    this.patterns = this.options.patterns.length === 0 ? none : this.likely(text);
+    if (suspects === 0 && this.patterns.length === 0 && !this.options.byName) return changed;
+    return this.walk(fields, suspects, 0) || changed;
+  }
+
+  /** Fields are read from the text: what is not in it is not in them. Unless it is written there in escapes. */
+  private suspected(text: string): number {
+    if (this.all === 0) return 0;
+    const found = this.needles.scan(text);
+    return (found & jsonEscape[1]) === 0 ? found : this.all;
+  }
+
+  /** The patterns that match in the text, and those of which that says nothing: their match depends on what is around. */
+  private likely(text: string): readonly RedactionPattern[] {
+    if (text.length > mostPatternText || text.includes("\\")) return this.options.patterns;
+    return this.options.patterns.filter(({ pattern }) => {
+      pattern.lastIndex = 0;
+      return /[$^]|\\[bB]|\(\?/.test(pattern.source) || pattern.test(text);
+    });
+  }
+
+  private walk(container: Container, suspects: number, depth: number): boolean {
+    // Both kinds of container, without a list of entries for each.
+    const values = container as Record<string, unknown>;
+    let changed = false;
+    for (const key in values) {
+      const before = values[key];
+      let after = before;
+      if (typeof before === "string") after = this.text(key, before, suspects);
+      else if (typeof before === "number") after = this.number(key, before, suspects);
+      else if (typeof before === "object" && before !== null) after = this.inner(before, suspects, depth);
+      if (after === before) continue;
+      if (after !== touched) values[key] = after;
+      changed = true;
+    }
+    return changed;
+  }
+
+  private text(key: string, before: string, suspects: number): string {
+    if (this.options.byName && this.isSecret(key)) return this.whole("keyValues");
+    return suspects === 0 && this.patterns.length === 0 ? before : this.redacted(before, suspects);
+  }
+
+  private number(key: string, before: number, suspects: number): unknown {
+    // How many tokens a model has used is no secret.
+    if (this.options.byName && this.isSecret(key) && !/token$/i.test(key)) return this.whole("keyValues");
+    if (suspects === 0 || before < leastCardNumber) return before;
+    const written = String(before);
+    const redacted = this.redacted(written, suspects);
+    return redacted === written ? before : redacted;
+  }
+
+  /** What stands instead: itself, or `touched` when something within it was replaced. */
+  private inner(before: object, suspects: number, depth: number): unknown {
+    if (!isFields(before) && !Array.isArray(before)) return before;
+    if (depth >= mostDepth) return this.whole("depth");
+    return this.walk(before, suspects, depth + 1) ? touched : before;
+  }
+
+  private whole(kind: string): string {
+    this.options.count(kind);
+    return this.options.with;
+  }
+
+  private isSecret(name: string): boolean {
+    const known = this.names.get(name);
+    if (known !== undefined) return known;
+    const isSecret = isSecretName(name);
+    if (this.names.size < mostNames) this.names.set(name, isSecret);
+    return isSecret;
+  }
+
+  /** `suspects` has a bit for each shape that may be there. */
+  private redacted(text: string, suspects: number): string {
+    let redacted = text;
+    const found = suspects === 0 ? 0 : this.needles.scan(text) & suspects;
+    for (let at = 0; found >> at !== 0; at++) {
+      if ((found & (1 << at)) === 0) continue;
+      const [name, shape] = this.shapes[at]!;
+      redacted = shape.replace(redacted, () => this.whole(name));
+    }
+    for (const one of this.patterns) redacted = this.replaced(redacted, one);
+    return redacted;
+  }
+
+  private replaced(text: string, { pattern, with: instead }: RedactionPattern): string {
+    const replacement = () => {
+      this.options.count("pattern");
+      return instead;
+    };
+    return inPieces(text, (piece) => piece.replace(pattern, replacement));
+  }
+}
+
+/** A character in an escape of JSON, with a bit beyond those of shapes. */
+const jsonEscape = ["\\u", 1 << 30] as const;
+const none: readonly RedactionPattern[] = [];
+const touched = Symbol("touched");
