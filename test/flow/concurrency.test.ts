@@ -294,8 +294,13 @@ describe("numbers and events", () => {
     await start(fixed("x", { policies: { obey: {} } }), { count: 3 });
     const wires = await threads.connect(30);
     await Promise.all(wires.map((wire) => said(wire, "/say/1")));
-    const text = exposition(spineMetrics, [threads.metrics, ...threads.traffic.metricsSources()]);
+    const scrape = () => exposition(spineMetrics, [threads.metrics, ...threads.traffic.metricsSources()]);
     const labels = 'direction="inbound",listener="web"';
+    // A client has its answer a moment before the exchange counts as ended.
+    await until(() => scrape().includes(`outrigger_request_duration_seconds_count{${labels}} 30\n`), {
+      what: "the end",
+    });
+    const text = scrape();
     expect(text).toContain(`outrigger_requests_total{${labels},route="default",class="2xx"} 30\n`);
     expect(text).toContain(`outrigger_connections{${labels}} 30\n`);
     expect(text).toContain(`outrigger_request_duration_seconds_count{${labels}} 30\n`);
