@@ -103,7 +103,10 @@ class MemoryRun {
     await readings;
   }
 
-  /** Takes a reading each second, and removes files the sink has all of. */
+  /**
+   * Takes a reading each second, and removes old files. Files are read side by side, so one of them may be unread yet in
+   * part: `hold` in the config keeps what is.
+   */
   private async read(isOver: () => boolean): Promise<void> {
     const startedAt = performance.now();
     while (!isOver()) {
@@ -143,7 +146,7 @@ class MemoryRun {
     return [
       ...conditions().map((fact) => `- ${fact}`),
       `- ${logConfigs([outrigger])}`,
-      `- ${bytesPerSecond / 1e6} MB of lines of ${LINE_BYTES} bytes are written each second for ${seconds} s, ${FLOW_SECONDS} s to a file; files are removed once the sink has all of them. The HTTP sink answers 503 for the second half of each ${SINK_PERIOD_MS / 1000} s. The sidecar's batches and retries are as they are when nothing is set. Sidecar on core 0, all else on core 1; files ${kind}.`,
+      `- ${bytesPerSecond / 1e6} MB of lines of ${LINE_BYTES} bytes are written each second for ${seconds} s, ${FLOW_SECONDS} s to a file; files are removed, read or not, once the sink has as many bytes as they and those before them have. The HTTP sink answers 503 for the second half of each ${SINK_PERIOD_MS / 1000} s. The sidecar's batches and retries are as they are when nothing is set. Sidecar on core 0, all else on core 1; files ${kind}.`,
       "",
       table(["", "seen", "wanted"], rows),
     ].join("\n");
