@@ -1,18 +1,37 @@
 /**
  * The reading end of a named pipe. It is opened for writing as well, so that there is always a writer: readers see the
  * end of a pipe when the last writer leaves, and ours may come and go. Nor do they ever see EPIPE while we run.
+ *
+ * What is read stays in the pipe until `taken`: `tee(2)` copies it into a pipe of our own. A process that is killed
+ * between reading and writing has lost nothing; at most it reads so much again.
  */
+import { dlopen, ptr } from "bun:ffi";
 import { chmodSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from "node:fs";
+
+// The runtime has no calls for these.
+const { symbols } = dlopen("libc.so.6", {
+  mkfifo: { args: ["ptr", "u32"], returns: "i32" },
+  pipe2: { args: ["ptr", "i32"], returns: "i32" },
+  tee: { args: ["i32", "i32", "usize", "u32"], returns: "i64" },
+});
+/** SPLICE_F_NONBLOCK of <fcntl.h>, and O_CLOEXEC. */
+const doNotWait = 2;
+const closeOnExec = 0o2000000;
 
 export class Fifo {
   private readonly path: string;
   private readonly fd: number;
   private readonly key: string;
+  /** Both ends of a pipe of our own, which is empty but during `read`. */
+  private readonly copy: { readonly reading: number; readonly writing: number };
 
   private constructor(path: string, fd: number, key: string) {
     this.path = path;
     this.fd = fd;
     this.key = key;
+    const ends = new Int32Array(2);
+    if (symbols.pipe2(ptr(ends), closeOnExec) !== 0) throw new Error("there is no descriptor left for a pipe");
+    this.copy = { reading: ends[0]!, writing: ends[1]! };
   }
 
   /** Throws an error with a `code`; ENOTFIFO where something else is at the path. */
@@ -25,15 +44,18 @@ export class Fifo {
     return new Fifo(path, fd, `${dev}:${ino}`);
   }
 
-  /** Reads what is there, at most what fits `buffer`; 0 when there is nothing now. */
+  /** Reads what is there, at most what fits `buffer`; 0 when there is nothing now. `taken` must follow. */
   read(buffer: Uint8Array): number {
-    try {
-      return readSync(this.fd, buffer, 0, buffer.length, null);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "EAGAIN" || code === "EINTR") return 0;
-      throw error;
-    }
+    const got = Number(symbols.tee(this.fd, this.copy.writing, buffer.length, doNotWait));
+    if (got <= 0) return 0; // EAGAIN: it is empty
+    for (let at = 0; at < got; ) at += readSync(this.copy.reading, buffer, at, got - at, null);
+    return got;
+  }
+
+  /** The first `length` bytes of what was read last are kept somewhere else now; the rest is read again. */
+  taken(length: number): void {
+    const scratch = Buffer.allocUnsafe(length);
+    for (let left = length; left > 0; ) left -= readSync(this.fd, scratch, 0, left, null);
   }
 
   /** False when another pipe, or nothing, is at its path by now. */
@@ -43,7 +65,7 @@ export class Fifo {
   }
 
   close(): void {
-    closeSync(this.fd);
+    for (const fd of [this.fd, this.copy.reading, this.copy.writing]) closeSync(fd);
   }
 }
 
@@ -52,15 +74,8 @@ function notAFifo(): NodeJS.ErrnoException {
 }
 
 /** Makes a named pipe where nothing is. Says nothing when that fails: opening it will. */
-export async function makeFifo(path: string, mode: number): Promise<void> {
+export function makeFifo(path: string, mode: number): void {
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
-  // The runtime has no call for it, and the image no program.
-  const { dlopen, ptr } = await import("bun:ffi");
-  const library = dlopen("libc.so.6", { mkfifo: { args: ["ptr", "u32"], returns: "i32" } });
-  try {
-    // The umask takes bits away: what others may do is given after.
-    if (library.symbols.mkfifo(ptr(Buffer.from(`${path}\0`)), 0o600) === 0) chmodSync(path, mode);
-  } finally {
-    library.close();
-  }
+  // The umask takes bits away: what others may do is given after.
+  if (symbols.mkfifo(ptr(Buffer.from(`${path}\0`)), 0o600) === 0) chmodSync(path, mode);
 }

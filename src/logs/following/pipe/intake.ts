@@ -9,6 +9,7 @@ import type { Spool } from "./spool.ts";
 /** What a pipe holds unless its writer asked for more. */
 const readBytes = 64 * 1024;
 const turnBytes = 1024 * 1024;
+const newline = 10;
 
 /** What one turn came to: bytes that were read, whether a file of the spool became full, whether it must wait. */
 export interface Taken {
@@ -27,6 +28,8 @@ export class Intake {
   /** What is wrong, as it was last said. */
   private trouble: string | undefined;
   private isFull = false;
+  /** Bytes of a line without an end that were in the pipe at the last look. */
+  private unfinished = 0;
 
   constructor(options: PipeOptions, context: LogInputContext, spool: Spool, fifo: Fifo | undefined) {
     this.options = options;
@@ -45,7 +48,7 @@ export class Intake {
       hasRolled = this.spool.flush();
       for (let got = 1; got > 0 && bytes < turnBytes; bytes += got) {
         got = this.read();
-        if (got > 0 && this.spool.append(this.cutter.take(this.buffer.subarray(0, got)))) hasRolled = true;
+        if (got > 0 && this.keep(got)) hasRolled = true;
       }
       if (this.fifo !== undefined) this.say(undefined);
       return { bytes, hasRolled, failed: false };
@@ -82,7 +85,24 @@ export class Intake {
     const { room } = this.spool;
     this.noteFull(room === 0);
     if (this.fifo === undefined || room === 0) return 0;
-    return this.fifo.read(this.buffer.subarray(0, Math.min(room, readBytes)));
+    const most = Math.min(room, readBytes);
+    const got = this.fifo.read(this.buffer.subarray(0, most));
+    const whole = this.buffer.lastIndexOf(newline, got - 1) + 1;
+    if (got > 0 && whole > 0) return whole;
+    // An unfinished line stays in the pipe for one look, so that the spool ends with a line whenever it can: killed now,
+    // what comes twice are lines, not parts of them.
+    const isStuck = got === most || got === this.unfinished;
+    this.unfinished = isStuck ? 0 : got;
+    return isStuck ? got : 0;
+  }
+
+  /** True when a file of the spool became full. What the spool cannot write now it keeps, so the pipe may forget it. */
+  private keep(length: number): boolean {
+    try {
+      return this.spool.append(this.cutter.take(this.buffer.subarray(0, length)));
+    } finally {
+      this.fifo?.taken(length);
+    }
   }
 
   private open(): void {
@@ -92,7 +112,7 @@ export class Intake {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? String(error);
       this.say(code);
-      if (code === "ENOENT") void makeFifo(path, mode);
+      if (code === "ENOENT") makeFifo(path, mode);
     }
   }
 
