@@ -105,7 +105,7 @@ export interface Batch {
 export interface Rejection {
   /** Number of the line or record within the batch. */
   readonly item: number;
-  /** In the destination's own words, where it has any. */
+  /** In the destination's own words, where it says something. */
   readonly reason: string;
 }
 

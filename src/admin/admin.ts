@@ -75,7 +75,7 @@ export class AdminListener {
 
 const common = { maxRequestBodySize: 1024, development: false } as const;
 /**
- * A person may stop looking at a tail for an hour: that is no reason to end it. Typed as any object because the
+ * A person may stop looking at a tail for an hour: that is no reason to end it. Its type says nothing because the
  * runtime's types know `idleTimeout` for ports only, while its default of 10 s holds for Unix sockets as well.
  */
 const patient: object = { idleTimeout: 0 };

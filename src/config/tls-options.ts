@@ -79,7 +79,7 @@ export function clientTlsSchema(nameDefault = "the host of the address") {
       key: option(pemFile("/certs/client.key"), "PEM file: its private key, not encrypted.").optional(),
       insecure: option(
         z.boolean(),
-        "True: any certificate is taken, so whoever is on the way can read and change everything. For tests.",
+        "True: every certificate is taken, so whoever is on the way can read and change everything. For tests.",
       ).prefault(false),
     })
     .check(

@@ -269,6 +269,7 @@ describe("what is allowed", () => {
 describe("curl", () => {
   const curl = Bun.which("curl");
   // Said in the list of skipped tests, where the title of the one below would not say why; CI installs curl.
+  // The second opinion of these tests; .ci/run installs it, so that there it is never skipped.
   if (curl === null) test.skip("is not installed: apt-get install curl", () => {});
 
   test.skipIf(curl === null)("goes through it with CONNECT and in absolute form", async () => {

@@ -15,7 +15,7 @@ export type RejectionCause = "rejected" | "refused" | "too_large" | "gave_up";
 export interface Rejected {
   readonly block: Block;
   readonly cause: RejectionCause;
-  /** In the destination's own words, where it has any. */
+  /** In the destination's own words, where it says something. */
   readonly reason: string;
 }
 
