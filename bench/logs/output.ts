@@ -1,5 +1,5 @@
 /** Where a collector delivers to, as the bench reads it: is a line there yet, and is all that is there right? */
-import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { script } from "../origins.ts";
 import { add, EMPTY, type Sum } from "./lines.ts";
 import type { SinkState } from "./sink.ts";
@@ -7,6 +7,8 @@ import type { SinkState } from "./sink.ts";
 export interface Output {
   /** True when the end of what was delivered holds the text. */
   endsWith(text: string): Promise<boolean>;
+  /** Bytes delivered so far. */
+  size(): Promise<number>;
   /** Length and checksum of all that was delivered. */
   sum(): Promise<Sum>;
   /** All lines in order, without their newlines. Where only sums are kept there are none. */
@@ -35,6 +37,10 @@ export class OutputFile implements Output {
     } finally {
       closeSync(fd);
     }
+  }
+
+  async size(): Promise<number> {
+    return statSync(this.path, { throwIfNoEntry: false })?.size ?? 0;
   }
 
   async sum(): Promise<Sum> {
@@ -91,6 +97,10 @@ export class OutputSink implements Output {
 
   async endsWith(text: string): Promise<boolean> {
     return (await this.state()).tail.includes(text);
+  }
+
+  async size(): Promise<number> {
+    return (await this.state()).bytes;
   }
 
   async sum(): Promise<Sum> {

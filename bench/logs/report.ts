@@ -99,7 +99,7 @@ function ratioTable({ results }: LogReport): string {
 
 function verdicts(result: CaseResult): string[] {
   const ours = subjectRates(result);
-  const against = Object.entries(result.case.bars).flatMap(([name, { aim, bar }]) => {
+  const against = Object.entries(result.case.bars ?? {}).flatMap(([name, { aim, bar }]) => {
     const column = result.columns.find(({ label }) => label === name);
     if (!column) return [];
     const ratio = median(ratios(ours, rates(column)));
