@@ -28,6 +28,12 @@ interface Idle {
   delaysMs: number[];
 }
 
+interface Collected {
+  collectors: Collector[];
+  /** Why others are not among them. */
+  lost: string[];
+}
+
 const LINES_A_FILE = 10;
 /** Long enough for everything that slows down with quiet files to have done so. */
 const SETTLE_MS = 15_000;
@@ -37,10 +43,10 @@ const BAR = 0.01;
 
 /** Measures all of them at once, idle as they are, and returns the section of the page. */
 export async function measureIdle(contenders: readonly LogContender[], plan: IdlePlan): Promise<string> {
-  const collectors: Collector[] = [];
+  const all: Collector[] = [];
   try {
-    for (const contender of contenders) collectors.push(await started(contender, plan));
-    for (const collector of collectors) await mustHold(collector, plan.files * LINES_A_FILE * LINE_BYTES);
+    for (const contender of contenders) all.push(await started(contender, plan));
+    const { collectors, lost } = await collected(all, plan);
     await Bun.sleep(SETTLE_MS);
     plan.say(`  ${plan.files} files each, ${plan.seconds} s`);
     const before = collectors.map((collector) => collector.cpuMs());
@@ -53,9 +59,9 @@ export async function measureIdle(contenders: readonly LogContender[], plan: Idl
       const { label } = collector;
       seen.push({ label, share: shares[i]!, rssMiB: collector.peakRssMiB(), delaysMs: await delays(collector, plan) });
     }
-    return section(contenders, seen, plan);
+    return section(contenders, seen, lost, plan);
   } finally {
-    for (const collector of collectors) {
+    for (const collector of all) {
       await collector.stop();
       collector.remove();
     }
@@ -69,6 +75,24 @@ function started(contender: LogContender, { files, workspace }: IdlePlan): Promi
     }
   };
   return Collector.start(contender, contender.name, { workspace, switches: { raw: 1 }, prepare });
+}
+
+/** Those that have collected all there is. Another than the first that has not in time is stopped, and the page says so. */
+async function collected(all: readonly Collector[], { files, say }: IdlePlan): Promise<Collected> {
+  const collectors: Collector[] = [];
+  const lost: string[] = [];
+  for (const [i, collector] of all.entries()) {
+    try {
+      await mustHold(collector, files * LINES_A_FILE * LINE_BYTES);
+      collectors.push(collector);
+    } catch (error) {
+      if (i === 0) throw error;
+      await collector.stop();
+      lost.push(`left out: ${(error as Error).message}`);
+      say(`  ${lost.at(-1)}`);
+    }
+  }
+  return { collectors, lost };
 }
 
 async function delays(collector: Collector, { files }: IdlePlan): Promise<number[]> {
@@ -85,7 +109,12 @@ async function delays(collector: Collector, { files }: IdlePlan): Promise<number
   return delaysMs;
 }
 
-function section(contenders: readonly LogContender[], seen: readonly Idle[], plan: IdlePlan): string {
+function section(
+  contenders: readonly LogContender[],
+  seen: readonly Idle[],
+  lost: readonly string[],
+  plan: IdlePlan,
+): string {
   const rows = seen.map(({ label, share, rssMiB, delaysMs }) => [
     label,
     `${(share * 100).toFixed(2)} %`,
@@ -97,6 +126,7 @@ function section(contenders: readonly LogContender[], seen: readonly Idle[], pla
   return [
     ...conditions().map((fact) => `- ${fact}`),
     `- ${logConfigs(contenders)}`,
+    ...lost.map((why) => `- ${why}`),
     `- ${plan.files} files of ${LINES_A_FILE} lines each, all of them collected, then ${SETTLE_MS / 1000} s later ${plan.seconds} s in which nothing is written: user and system time of the whole process. Afterwards a line is appended to one file after the other (${APPENDS} of them), and its arrival waited for. Files ${plan.kind}; all collectors at once, each with files of its own.`,
     "",
     table(["", "of a core", "bar", "peak RSS MiB", "delay of a line, median ms", "largest ms"], rows),

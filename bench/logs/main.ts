@@ -75,9 +75,11 @@ async function throughput(chosen: readonly Case[], options: LogOptions): Promise
   const results: CaseResult[] = [];
   const workspace = makeWorkspace(2 * (most + WARM_UP_BYTES));
   try {
-    for (const one of chosen) {
+    const startedAt = performance.now();
+    for (const [i, one] of chosen.entries()) {
       const plan = { rounds: options.rounds ?? one.rounds, workspace: workspace.folder, say: options.say };
-      options.say(`logs ${one.name}: ${one.doc}`);
+      const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);
+      options.say(`logs ${one.name} (${i + 1} of ${chosen.length}, after ${minutes} min): ${one.doc}`);
       const its = contenders.filter(({ name }, i) => i === 0 || one.contenders.includes(name));
       results.push(await measureCase(one, its, feedOf(one, options.bytes ?? one.bytes, workspace), plan));
     }

@@ -62,9 +62,9 @@ interface Entry {
 
 /** Until a checkpoint or a state file was written that became due with the last line. */
 const SETTLE_MS = 1200;
-const START_LIMIT_MS = 30_000;
-/** No run may take longer than this allows, about a tenth of the speed of the slowest collector on a quiet core. */
-const LEAST_MB_PER_SECOND = 4;
+export const START_LIMIT_MS = 30_000;
+/** A third of the speed of the slowest collector on a quiet core; who is slower is stopped. */
+export const LEAST_MB_PER_SECOND = 3;
 const POLL_MS = 10;
 
 /** A collector that was still at work when its time was over; the message says how far it had come. */
@@ -143,7 +143,7 @@ async function sampleOf(entry: Entry, { one, feed, plan, sink }: Round): Promise
   });
   try {
     const output = sink ?? new OutputFile(collector.out);
-    await arrived(collector, output, feed.first, START_LIMIT_MS);
+    await arrived(collector, output, feed.first, limitMs(feed.first));
     await Bun.sleep(SETTLE_MS);
     const sample = await timed(collector, output, feed.main);
     await collector.stop();
@@ -158,7 +158,7 @@ async function sampleOf(entry: Entry, { one, feed, plan, sink }: Round): Promise
 async function timed(collector: Collector, output: Output, file: LineFile): Promise<LogSample> {
   const before = { cpuMs: collector.cpuMs(), coreMs: coreBusyTicks(PROXY_CORE) * 10, atMs: performance.now() };
   collector.give(file, "main");
-  await arrived(collector, output, file, (file.bytes / 1e6 / LEAST_MB_PER_SECOND) * 1000 + START_LIMIT_MS);
+  await arrived(collector, output, file, limitMs(file));
   const wallMs = performance.now() - before.atMs;
   await Bun.sleep(SETTLE_MS);
   const cpuMs = collector.cpuMs() - before.cpuMs;
@@ -171,15 +171,20 @@ async function timed(collector: Collector, output: Output, file: LineFile): Prom
   };
 }
 
+/** For how long a collector may be at work on the file. */
+function limitMs({ bytes }: LineFile): number {
+  return START_LIMIT_MS + bytes / 1e3 / LEAST_MB_PER_SECOND;
+}
+
 /** Waits for the last line of the file. @throws Unfinished when it does not come in time @throws when the collector has ended */
-export async function arrived(collector: Collector, output: Output, file: LineFile, limitMs: number): Promise<void> {
+export async function arrived(collector: Collector, output: Output, file: LineFile, withinMs: number): Promise<void> {
   const last = mark(file.to - 1);
-  for (const until = performance.now() + limitMs; !(await output.endsWith(last)); await Bun.sleep(POLL_MS)) {
+  for (const until = performance.now() + withinMs; !(await output.endsWith(last)); await Bun.sleep(POLL_MS)) {
     collector.pids();
     if (performance.now() < until) continue;
     const done = `${((await output.size()) / 1e6).toFixed(1)} MB delivered, ${(collector.cpuMs() / 1000).toFixed(1)} CPU seconds used`;
     throw new Unfinished(
-      `stopped after ${(limitMs / 1000).toFixed(0)} s, before line ${last} came: ${done} ${collector.said()}`.trim(),
+      `stopped after ${(withinMs / 1000).toFixed(0)} s, before line ${last} came: ${done} ${collector.said()}`.trim(),
     );
   }
 }

@@ -4,7 +4,7 @@ import { table } from "../page.ts";
 import { median, ratios } from "../statistics.ts";
 import type { LogContender } from "./contenders.ts";
 import { LINE_BYTES } from "./lines.ts";
-import type { CaseResult, LogColumn } from "./measure.ts";
+import { type CaseResult, LEAST_MB_PER_SECOND, type LogColumn, START_LIMIT_MS } from "./measure.ts";
 
 export interface LogReport {
   contenders: readonly LogContender[];
@@ -45,7 +45,7 @@ function method({ contenders, missing, results, files }: LogReport): string {
     ...missing.map((why) => `- left out: ${oneLine(why)}`),
     ...lost,
     `- Lines of ${LINE_BYTES} bytes; a collector gets them as one file that is suddenly there, after a smaller one that warms it up. Collector on core 0, the sink and all else on core 1; files ${files}.`,
-    `- A figure is the log's MB (10^6 bytes) divided by the user and system seconds of the whole process, from just before the file appeared until 1.2 s after its last line had arrived, so that positions are written too. Rounds: ${amounts.join(", ")}. In each, every collector works alone, in a new process with empty state, the order reversed every time. All that arrived is compared with what was to come: raw lines byte for byte, others line by line.`,
+    `- A figure is the log's MB (10^6 bytes) divided by the user and system seconds of the whole process, from just before the file appeared until 1.2 s after its last line had arrived, so that positions are written too. Rounds: ${amounts.join(", ")}. In each, every collector works alone, in a new process with empty state, the order reversed every time. All that arrived is compared with what was to come: raw lines byte for byte, others line by line. Another collector that has not ended ${START_LIMIT_MS / 1000} s and a second for every ${LEAST_MB_PER_SECOND} MB after it was given a file is stopped and left out.`,
   ].join("\n");
 }
 
