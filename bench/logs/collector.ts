@@ -54,6 +54,8 @@ export class Collector {
         stderr: Bun.file(join(folder, "said")),
       }),
     );
+    // Before the workspace goes: one that still wrote there would keep it from being removed.
+    process.prependListener("exit", () => child.kill("SIGKILL"));
     return new Collector(label, folder, child);
   }
 

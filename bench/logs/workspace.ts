@@ -16,7 +16,7 @@ const MEMORY = "/dev/shm";
 export function makeWorkspace(bytes: number): Workspace {
   const isRoomy = roomIn(MEMORY) > 2 * bytes;
   const folder = mkdtempSync(join(isRoomy ? MEMORY : tmpdir(), "bench-logs-"));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   process.on("exit", remove);
   return { folder, kind: isRoomy ? "in memory (tmpfs)" : "on disk", remove };
 }
