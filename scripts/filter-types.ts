@@ -29,7 +29,9 @@ export function filterTypes(root: string): string | undefined {
       readFileSync(join(folder, path), "utf8")
         .replaceAll('"zod"', '"./zod/index.d.ts"')
         .replaceAll('"../contracts.ts"', '"./contracts.d.ts"');
-    const files = { "outrigger.d.ts": text("user-filters/author.d.ts"), "contracts.d.ts": text("contracts.d.ts") };
+    // A filter needs no shapes of logs, and their files are not written.
+    const contracts = text("contracts.d.ts").replace(/^export \* from "\.\/log-contracts\.ts";\n/m, "");
+    const files = { "outrigger.d.ts": text("user-filters/author.d.ts"), "contracts.d.ts": contracts };
     return `${JSON.stringify(files, null, 2)}\n`;
   } finally {
     rmSync(folder, { recursive: true });

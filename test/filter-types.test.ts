@@ -67,6 +67,15 @@ export const other = defineFilter({ phase: "shap", request() {} });
   }, 60_000);
 });
 
+test("what they import of each other is all there", () => {
+  for (const name of ["outrigger.d.ts", "contracts.d.ts"]) {
+    const text = readFileSync(join(folder, ".outrigger", name), "utf8");
+    const imported = [...text.matchAll(/ from "(\..+)"/g)].map(([, path]) => path!);
+    expect(imported).not.toBeEmpty();
+    expect(imported.filter((path) => !existsSync(join(folder, ".outrigger", path)))).toEqual([]);
+  }
+});
+
 test("a tsconfig that is there stays, and is told what it needs", async () => {
   const config = join(folder, "tsconfig.json");
   writeFileSync(config, "{}");
