@@ -77,6 +77,30 @@ export interface Thread {
 /** Records that are not lines of a file: answers printed by schedules, access logs. */
 export type RecordStream = "schedule" | "access";
 
+export type Awaitable<T> = T | Promise<T>;
+
+// ---------------------------------------------------------------------------------------------
+// What all drop-ins but commands have in common
+
+/** Declares a drop-in that a configuration names: reads options into `C`, and makes `Made` of them. */
+export interface DropInDefinition<C, Context, Made> {
+  /**
+   * The file's name: a verb for what is done (`log-access`, `parse`), a noun for where lines come from and go to
+   * (`files`, `stdout`). Its config key is the same in camel case: `logAccess`.
+   */
+  readonly name: string;
+  readonly doc: string;
+  /** Its options. */
+  readonly config: ZodType<C>;
+  /** Of its own, by name. */
+  readonly events?: Record<string, EventDeclaration>;
+  readonly metrics?: Record<string, MetricDeclaration>;
+  /** Says in a sentence what these options do; `doc` is used where it is missing. */
+  explain?(config: C): string;
+  /** Loads and makes what runs. Called only where a configuration names it. */
+  create(config: C, context: Context): Awaitable<Made>;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Filters
 
@@ -89,8 +113,6 @@ export type Direction = "inbound" | "outbound";
  */
 export type Phase = "observe" | "admit" | "shape" | "attempt";
 export const phases: readonly Phase[] = ["observe", "admit", "shape", "attempt"];
-
-export type Awaitable<T> = T | Promise<T>;
 
 /** One header field as it stands on the wire: `[name, value]`, case and order kept. */
 export type Field = readonly [name: string, value: string];
@@ -216,21 +238,14 @@ export interface FilterContext extends Thread {
   readonly listener: string;
 }
 
-export interface FilterDefinition<C = unknown> {
+export interface FilterDefinition<C = unknown> extends DropInDefinition<C, FilterContext, Filter> {
   readonly kind: "filter";
-  /** The file's name, a verb: `log-access`. Its config key is the same in camel case: `logAccess`. */
-  readonly name: string;
-  readonly doc: string;
   readonly phase: Phase;
   /** Place among the built-in filters of its phase; smaller runs first. */
   readonly order: number;
   readonly directions: readonly Direction[];
   /** What it reads options into is plain data (`structuredClone` can copy it): with `concurrency` it goes to other threads. */
   readonly config: ZodType<C>;
-  readonly events?: Record<string, EventDeclaration>;
-  readonly metrics?: Record<string, MetricDeclaration>;
-  /** Says in a sentence what these options do; `doc` is used where it is missing. */
-  explain?(config: C): string;
   /** Called once in every thread that carries traffic. */
   create(config: C, context: FilterContext): Awaitable<Filter>;
 }
