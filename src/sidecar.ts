@@ -1,47 +1,32 @@
 /**
- * Builds every part in start order and stops them in reverse.
+ * Begins every part (made by parts.ts) in start order and stops them in reverse.
  *
  *   config -> state -> telemetry -> health (says "starting") -> log worker, listeners, schedules (all at once, as one
  *   transaction: see config/reload) -> ready -> watching the config's files
  */
-import { dirname } from "node:path";
 import { AdminListener } from "./admin/admin.ts";
 import { HealthListener, type HealthSource } from "./admin/health.ts";
-import { filtersOf } from "./config/filters-of.ts";
 import { type FirstLoad, firstLoad } from "./config/first-load.ts";
 import { saveLastGood } from "./config/last-good.ts";
 import { type Loaded, loadConfig } from "./config/load.ts";
 import type { Environment } from "./config/references.ts";
-import { applyConfig, type ConfiguredPart, faultLines, Reload } from "./config/reload.ts";
+import { applyConfig, faultLines, Reload } from "./config/reload.ts";
 import type { Config } from "./config/schema.ts";
 import { ConfigWatch } from "./config/watch.ts";
-import type { Clock, Direction, Thread } from "./contracts.ts";
+import type { Direction } from "./contracts.ts";
 import { Leaving } from "./leaving.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { allottedCores, defaultConnections, descriptorsKept, memoryLimitBytes, openFilesLimit } from "./limits.ts";
-import { totalOf } from "./metrics.ts";
-import { type RecordCollector, Records } from "./records.ts";
-import type { Timing } from "./schedules/clock.ts";
-import { Schedules } from "./schedules/schedules.ts";
-import { Telemetry, type TelemetryOptions } from "./telemetry/telemetry.ts";
+import { Parts, type PartsOptions, type Threads, threadsFor } from "./parts.ts";
 import { surviveUnexpected } from "./telemetry/unexpected.ts";
-import { Traffic, type TrafficOptions, usesFilters } from "./traffic.ts";
-import type { TrafficPart } from "./traffic-part.ts";
+import { usesFilters } from "./traffic.ts";
 import { FilterWatchdog } from "./user-filters/filter-watchdog.ts";
 import { version } from "./version.ts";
-import type { TrafficWorkers } from "./workers/traffic-workers.ts";
-import type { SpawnWorker } from "./workers/worker-thread.ts";
 
-export interface SidecarOptions extends TelemetryOptions {
+export interface SidecarOptions extends PartsOptions {
   readonly configPath: string;
   readonly env: Environment;
-  readonly clock: Clock;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
   /** False leaves errors nobody caught to whoever started the sidecar. Default true. */
   readonly survivesUnexpected?: boolean;
-  /** Makes the threads that carry traffic with `concurrency` above 1. Default: those with the built-in filters. */
-  readonly spawnWorker?: SpawnWorker;
 }
 
 export interface Sidecar {
@@ -83,28 +68,11 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   }
 }
 
-/** Several threads that carry traffic: how many, and the part that drives them. */
-interface Threads {
-  readonly count: number;
-  readonly Workers: typeof TrafficWorkers;
-}
-
-/** Undefined when the main thread carries it alone: then nothing of this is loaded. */
-async function threadsFor({ concurrency }: Config): Promise<Threads | undefined> {
-  const count = concurrency === "auto" ? allottedCores() : concurrency;
-  if (count === 1) return undefined;
-  return { count, Workers: (await import("./workers/traffic-workers.ts")).TrafficWorkers };
-}
-
 class RunningSidecar implements Sidecar, HealthSource {
   private readonly options: SidecarOptions;
   private readonly first: FirstLoad;
   private readonly startedAt: number;
-  private readonly telemetry: Telemetry;
-  private readonly thread: Thread;
-  private readonly records: Records;
-  private readonly traffic: TrafficPart;
-  private readonly schedules: Schedules;
+  private readonly parts: Parts;
   private readonly leaving: Leaving;
   private readonly lifecycle: Lifecycle;
   private readonly reloading: Reload;
@@ -126,38 +94,32 @@ class RunningSidecar implements Sidecar, HealthSource {
     watchdog: FilterWatchdog,
     threads: Threads | undefined,
   ) {
-    const { clock, random } = options;
     this.options = options;
     this.watchdog = watchdog;
     this.first = first;
-    this.startedAt = clock.now();
+    this.startedAt = options.clock.now();
     this.watch = watch;
-    this.telemetry = new Telemetry(options);
-    const { metrics, events } = this.telemetry;
-    if (options.survivesUnexpected !== false) this.endSurviving = surviveUnexpected(events.emit);
-    this.records = new Records((logs, rings) => this.startCollector(logs, rings), { metrics, emit: events.emit });
-    this.thread = { clock, random, metrics, emit: events.emit, record: this.records.record };
-    this.traffic = this.makeTraffic(limitsOf(first.loaded.config, threads?.count ?? 1), threads);
-    const timing: Timing = { clock, random, after };
-    this.schedules = new Schedules({ thread: this.thread, timing, send: (wanted) => this.traffic.request(wanted) });
+    const parts = new Parts(options, { first, watchdog, threads, onFailure: () => this.failed() });
+    const { thread, timing } = parts;
+    this.parts = parts;
+    if (options.survivesUnexpected !== false) this.endSurviving = surviveUnexpected(thread.emit);
     this.reloading = this.reloadParts();
-    const { traffic, schedules, records, thread } = this;
     this.leaving = new Leaving({
       config: first.loaded.config,
-      parts: { traffic, schedules, records },
+      parts,
       thread,
       timing,
-      exchangesEnded: () => totalOf("outrigger_requests_total", [metrics, ...traffic.metricsSources()]),
+      exchangesEnded: () => parts.exchangesEnded,
       quiesce: () => this.quiesce(),
       close: () => this.close(),
     });
-    this.lifecycle = new Lifecycle(this.leaving, timing, events.emit);
+    this.lifecycle = new Lifecycle(this.leaving, timing, thread.emit);
   }
 
   /** Binds and begins everything, or stops what was begun and rejects. */
   async start(): Promise<void> {
     const { loaded, faults } = this.first;
-    const { emit } = this.thread;
+    const { emit } = this.parts.thread;
     emit("starting", { version, config: loaded.config.file });
     try {
       this.healthListener = HealthListener.open(loaded.config.health, this);
@@ -182,7 +144,7 @@ class RunningSidecar implements Sidecar, HealthSource {
   }
 
   get listeners(): Sidecar["listeners"] {
-    return this.traffic.listeners;
+    return this.parts.traffic.listeners;
   }
 
   get stopped(): Promise<number> {
@@ -205,7 +167,7 @@ class RunningSidecar implements Sidecar, HealthSource {
 
   readyReasons(): readonly string[] {
     const reason = this.lifecycle.unreadyReason;
-    return [...(reason === undefined ? [] : [reason]), ...this.schedules.readyReasons()];
+    return [...(reason === undefined ? [] : [reason]), ...this.parts.schedules.readyReasons()];
   }
 
   announceFor(leaseMs: number): void {
@@ -213,8 +175,7 @@ class RunningSidecar implements Sidecar, HealthSource {
   }
 
   scrape(): string {
-    const sources = [...this.traffic.metricsSources(), ...this.records.metricsSources()];
-    return this.telemetry.scrape(sources, this.traffic.takeLoopLags());
+    return this.parts.scrape();
   }
 
   private openAdmin(): Promise<AdminListener | undefined> {
@@ -222,30 +183,23 @@ class RunningSidecar implements Sidecar, HealthSource {
     return AdminListener.open({
       place: loaded.config.admin,
       stateDir,
-      source: this.records,
-      emit: this.thread.emit,
+      source: this.parts.records,
+      emit: this.parts.thread.emit,
     });
   }
 
-  private get parts(): ConfiguredPart[] {
-    return [this.traffic, this.records, this.schedules]; // listeners first: a worker takes its time to start
-  }
-
-  private async apply({ config, dropIns }: Loaded): Promise<void> {
-    for (const kind of Object.values(dropIns)) {
-      for (const dropIn of kind.values()) if (dropIn !== undefined) this.telemetry.declare(dropIn);
-    }
-    for (const filter of filtersOf(config)) this.telemetry.declare(filter);
-    await applyConfig(this.parts, config);
-    this.leaving.config = config;
+  private async apply(loaded: Loaded): Promise<void> {
+    this.parts.declare(loaded);
+    await applyConfig(this.parts.configured, loaded.config);
+    this.leaving.config = loaded.config;
   }
 
   private reloadParts(): Reload {
     const { configPath, env } = this.options;
     const { watch, watchdog } = this;
     return new Reload({
-      emit: this.thread.emit,
-      metrics: this.thread.metrics,
+      emit: this.parts.thread.emit,
+      metrics: this.parts.thread.metrics,
       started: this.first.loaded.config,
       load: () => loadConfig(configPath, { env, watchdog, noteFile: (file) => watch.note(file) }),
       apply: (loaded) => this.apply(loaded),
@@ -260,7 +214,7 @@ class RunningSidecar implements Sidecar, HealthSource {
   private async keepText({ config, text }: Loaded): Promise<void> {
     const folder = this.first.stateDir;
     const trouble = await saveLastGood(folder, { path: config.file, text, savedAtMs: this.options.clock.wall() });
-    if (trouble !== undefined) this.thread.emit("config_last_good_unsaved", { folder, trouble });
+    if (trouble !== undefined) this.parts.thread.emit("config_last_good_unsaved", { folder, trouble });
     else await this.keepFilters(config);
   }
 
@@ -271,23 +225,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     const { keepVersions } = await import("./user-filters/kept.ts");
     const folder = this.first.stateDir;
     const trouble = await keepVersions(folder, config);
-    if (trouble !== undefined) this.thread.emit("config_last_good_unsaved", { folder, trouble });
-  }
-
-  private makeTraffic(limits: TrafficLimits, threads: Threads | undefined): TrafficPart {
-    if (threads === undefined) return new Traffic(this.thread, limits);
-    const { logFormat = "json", logLevel = "info", strict = false, spawnWorker } = this.options;
-    return new threads.Workers({
-      thread: this.thread,
-      count: threads.count,
-      limits,
-      log: { format: logFormat, level: logLevel, strict },
-      records: this.records,
-      writeLine: this.telemetry.writeLine,
-      onFailure: () => this.failed(),
-      watchFilters: (memory) => this.watchdog.watch(memory),
-      ...(spawnWorker && { spawn: spawnWorker }),
-    });
+    if (trouble !== undefined) this.parts.thread.emit("config_last_good_unsaved", { folder, trouble });
   }
 
   /**
@@ -299,12 +237,6 @@ class RunningSidecar implements Sidecar, HealthSource {
     if (this.lifecycle.state !== "starting") void this.lifecycle.drain("a traffic thread failed");
   }
 
-  private async startCollector(logs: Config["logs"], rings: readonly SharedArrayBuffer[]): Promise<RecordCollector> {
-    const { Collector } = await import("./logs/collector.ts");
-    const folder = dirname(this.first.loaded.config.file);
-    return Collector.start({ logs, stateDir: this.first.stateDir, folder, thread: this.thread, rings });
-  }
-
   /** The last reload ends; no further one begins. */
   private quiesce(): Promise<void> {
     this.watch.stop();
@@ -313,12 +245,12 @@ class RunningSidecar implements Sidecar, HealthSource {
 
   private close(): void {
     const durationMs = Math.round(this.options.clock.now() - this.startedAt);
-    if (this.lifecycle.state !== "starting") this.thread.emit("stopped", { durationMs });
+    if (this.lifecycle.state !== "starting") this.parts.thread.emit("stopped", { durationMs });
     void this.healthListener?.stop();
     void this.adminListener?.stop();
     this.watchdog.stop();
     this.endSurviving?.();
-    this.telemetry.close(lastWordsMs);
+    this.parts.telemetry.close(lastWordsMs);
     this.exitCode.resolve(this.code);
   }
 }
@@ -331,21 +263,3 @@ const failedStartMs = 1000;
 
 /** How long the last lines of the own log may block. */
 const lastWordsMs = 200;
-
-function after(delayMs: number, run: () => void): () => void {
-  // What was still ahead when it was reckoned may be past by now; the runtime complains of that on stderr.
-  const timer = setTimeout(run, Math.max(0, delayMs));
-  return () => clearTimeout(timer);
-}
-
-type TrafficLimits = Pick<TrafficOptions, "maxConnections" | "memoryLimitBytes">;
-
-function limitsOf({ limits, inbound, outbound }: Config, threads: number): TrafficLimits {
-  const listeners = [...inbound, ...outbound];
-  const hasUpstreams = listeners.some(({ routes }) => routes.some(({ action }) => action.kind === "forward"));
-  const kept = descriptorsKept(threads, listeners.length);
-  return {
-    maxConnections: limits.connections ?? defaultConnections(hasUpstreams, openFilesLimit(), kept),
-    memoryLimitBytes: memoryLimitBytes(limits.memory),
-  };
-}
