@@ -10,21 +10,18 @@ import type { LogInput, LogInputContext, LogMeasure, LogSourceState } from "../.
 import type { Archives } from "./archives/archives.ts";
 import { CompressedFiles } from "./archives/compressed-files.ts";
 import { readableCompressions } from "./archives/compression.ts";
-import { type Arrival, distinct, groupFresh, inOrder, Listings, locate, missedAt } from "./arrivals.ts";
 import { FileMark } from "./file-block.ts";
 import { measureFile, stateOf, stateWord } from "./file-state.ts";
 import { FollowedFile } from "./followed-file.ts";
 import { type Following, followingOf, type ReadOptions } from "./following.ts";
 import { Glance } from "./glance.ts";
 import { Exclusion, Glob } from "./glob.ts";
-import { keyOf } from "./identity.ts";
-import { followAll } from "./newcomers.ts";
-import { followMissed, followReplaced, spotNow } from "./opening.ts";
+import { Look, type LookParts } from "./look.ts";
+import { followBefore, isInPlace } from "./newcomers.ts";
 import { Recollection } from "./recollection.ts";
 import { Retirement } from "./retirement.ts";
 import { Rewrites } from "./rewrites.ts";
 import type { Seen } from "./survey.ts";
-import type { Suspects } from "./suspects.ts";
 
 export interface FollowOptions extends ReadOptions {
   /** Absolute patterns. */
@@ -54,12 +51,8 @@ const idleMs = 2_000;
 export class Follower implements LogInput {
   private readonly options: FollowOptions;
   private readonly following: Following;
-  private readonly retirement: Retirement;
-  private readonly suspects: Suspects;
-  private readonly recollection: Recollection;
-  private readonly rewrites: Rewrites;
+  private readonly parts: LookParts;
   private readonly glance: Glance;
-  private readonly compressed: CompressedFiles;
   private readonly archives: Archives | undefined;
   private order: FollowedFile[] = [];
   /** Files whose first bytes have been seen and not read. */
@@ -75,15 +68,18 @@ export class Follower implements LogInput {
     this.options = options;
     const globs = options.paths.map((path) => new Glob(path));
     this.following = followingOf(context, globs, new Exclusion(options.exclude), options);
-    this.retirement = new Retirement(this.following, options.hold);
-    this.suspects = this.following.suspects;
-    this.recollection = new Recollection(this.following);
-    this.rewrites = new Rewrites(this.following);
+    const { following } = this;
     this.glance = new Glance(context.clock);
     const readable = options.archives === undefined ? [] : readableCompressions;
-    this.compressed = new CompressedFiles(context.name, context.emit, readable);
-    this.archives = options.archives?.(this.following);
-    this.following.archives = this.archives;
+    this.parts = {
+      following,
+      retirement: new Retirement(following, options.hold),
+      recollection: new Recollection(following),
+      rewrites: new Rewrites(following),
+      compressed: new CompressedFiles(context.name, context.emit, readable),
+    };
+    this.archives = options.archives?.(following);
+    following.archives = this.archives;
     this.lastReadAt = context.clock.now();
   }
 
@@ -137,13 +133,13 @@ export class Follower implements LogInput {
   state(): LogSourceState[] {
     const now = this.following.context.clock.now();
     const open = [...this.following.files.values()].map((file) => stateOf(file, file.trouble ?? file.status, now));
-    const idle = [...this.retirement.parked.values()].map(({ file }) => stateOf(file, "idle", now));
+    const idle = [...this.parts.retirement.parked.values()].map(({ file }) => stateOf(file, "idle", now));
     return [...open, ...(this.archives?.state() ?? []), ...idle];
   }
 
   measure(measure: LogMeasure): void {
     for (const file of this.following.files.values()) measureFile(file, stateWord(file), measure);
-    for (const { file } of this.retirement.parked.values()) measureFile(file, "idle", measure);
+    for (const { file } of this.parts.retirement.parked.values()) measureFile(file, "idle", measure);
   }
 
   close(): void {
@@ -180,130 +176,36 @@ export class Follower implements LogInput {
     if (this.following.isUnsettled) this.lookAgain();
     this.following.isUnsettled = false;
     this.glance.begin(now);
-    const seen = this.following.survey.take();
-    const listings = new Listings(this.following);
-    const before = new Set(this.following.files.values());
-    if (this.isFirst) this.recollection.begin();
-    for (const file of before) this.update(file, seen, listings);
-    for (const stream of this.following.streams.values()) if (stream.isOwed) stream.sort();
-    // Before anything unknown is looked at: it may be the copy that was made before a truncation.
-    for (const file of before) {
-      if (file.isReplaced()) this.replace(file, now);
-      else if (file.begins()) this.begun.push(file);
-    }
-    this.followBefore(this.begun.splice(0));
-    const isFollowed = this.follow(this.arrivals(seen, listings));
-    if (isFollowed) this.followMissedBeside(before);
-    const isComplete = isFollowed && this.settle(before) && !this.following.isUnsettled;
+    const look = new Look(this.parts, now, { isFirst: this.isFirst, atEnd: this.options.from === "end" });
+    const { seen } = look;
+    const isComplete = look.take(this.begun.splice(0));
     if (isComplete) this.allFound();
     else this.lookAgain();
-    this.suspects.keepOnly(seen.byKey);
-    this.compressed.keepOnly(seen.byKey);
-    this.retirement.keepParked((key) => seen.byKey.has(key));
-    this.retirement.review(now, (file) => seen.byKey.has(file.key));
+    this.tidy(seen, now);
     this.isFirst &&= !isComplete;
-    if (++this.surveys % surveysPerPruning === 0) this.forgetStreams(seen);
     this.reorder();
-    const isQuiet = isComplete && this.recollection.isOver() && this.retirement.isQuiet(seen);
+    const isQuiet = isComplete && this.parts.recollection.isOver() && this.parts.retirement.isQuiet(seen);
     if (isQuiet) this.glance.end(now, seen, this.following.files.values());
     this.unfinishedSurveys = isComplete ? 0 : this.unfinishedSurveys + 1;
     return isComplete || this.unfinishedSurveys % mostUnfinishedSurveys === 0;
   }
 
-  /** What became of a file we hold open. */
-  private update(file: FollowedFile, seen: Seen, listings: Listings): void {
-    const found = seen.byKey.get(file.key);
-    const was = file.status;
-    if (found === undefined) {
-      const { links } = file.stat();
-      file.status = links === 0 ? "deleted" : "rotated";
-      const isLost = was === "live" || this.following.streams.get(file.row.origin)?.isOwed === true;
-      if (file.status === "rotated" && isLost) {
-        file.row.path = locate(file.row, this.following.births, listings)?.path ?? file.row.path;
-      }
-    } else {
-      const { origin, path } = file.row;
-      const now = [origin, path].find((known) => found.paths.includes(known)) ?? found.paths[0]!;
-      file.status = now === origin ? "live" : "rotated";
-      const isRewritten = file.seen(now, found.stamp);
-      if (isRewritten) followMissed(this.following, origin, { path: now, stamp: found.stamp }, listings);
-    }
-    if (file.status === "live") file.leftMs = undefined;
-    else file.leftMs ??= file.row.mtimeMs;
-    if (was === "live" && file.status !== "live") this.noteRotation(file);
-  }
-
-  /**
-   * The files were empty when they were looked at last; what else they held since then is in copies beside them. All
-   * are known by their first bytes before the first folder is listed: a copy that is made later says so by them.
-   */
-  private followBefore(begun: readonly FollowedFile[]): void {
-    const listings = new Listings(this.following);
-    for (const file of begun) {
-      if (!file.open) continue;
-      const now = spotNow(this.following, file.row, file.stat(), listings);
-      file.row.path = now.path;
-      followMissed(this.following, file.row.origin, now, listings);
-    }
-  }
-
-  private noteRotation(file: FollowedFile): void {
-    const { parts, context } = this.following;
-    const kind = file.status === "deleted" ? "deleted" : "renamed";
-    file.hurry();
-    context.checkpoint.hasten();
-    if (this.options.shownAs !== undefined) return;
-    parts.counters.rotated(kind);
-    context.emit("log_file_rotated", { input: parts.input, path: file.row.origin, kind, now: file.path });
-  }
-
-  private arrivals(seen: Seen, listings: Listings): Arrival[] {
-    const { files, streams, context } = this.following;
-    const unknown = [...seen.byKey.values()].filter(
-      ({ key, stamp }) => !files.has(key) && !this.retirement.isParked(key, stamp),
-    );
-    const compressed = new Set(unknown.filter((found) => this.compressed.takes(found)));
-    this.archives?.look([...compressed], context.clock.now(), this.isPassingOver);
-    const fresh = unknown.filter((found) => !compressed.has(found));
-    const left = [...streams.values()].filter((stream) => stream.isLeft(seen.byPath.get(stream.path)));
-    const missed = left
-      .filter((stream) => stream.folderChanged(context.clock.wall()))
-      .flatMap((stream) => missedAt(stream.path, this.following, listings));
-    for (const _ of missed) this.following.parts.counters.rotated("missed");
-    const remembered = this.recollection.arrivals(seen, listings);
-    return inOrder(distinct([...groupFresh(fresh, this.following), ...remembered, ...missed]));
-  }
-
-  /** False when files were renamed meanwhile. */
-  private follow(arrivals: readonly Arrival[]): boolean {
-    for (const { stamp } of arrivals) this.retirement.unpark(keyOf(stamp));
-    return followAll(this.following, arrivals, this.isPassingOver);
-  }
-
-  /** True when what is there now is not to be read. */
-  private get isPassingOver(): boolean {
-    return this.isFirst && this.options.from === "end" && this.recollection.isEmpty();
-  }
-
-  /** Once more for new files: one may have been truncated between its folder's listing and its opening. */
-  private followMissedBeside(before: ReadonlySet<FollowedFile>): void {
-    const { files, streams } = this.following;
-    const opened = [...files.values()].filter((file) => file.status === "live" && !before.has(file));
-    const origins = this.isFirst ? [...streams.keys()] : opened.map(({ row }) => row.origin);
-    const listings = new Listings(this.following);
-    for (const origin of origins) followMissed(this.following, origin, undefined, listings);
+  /** Forgets what is gone, and lets go of what nobody needs any more. */
+  private tidy(seen: Seen, now: number): void {
+    const { following, compressed, retirement } = this.parts;
+    following.suspects.keepOnly(seen.byKey);
+    compressed.keepOnly(seen.byKey);
+    retirement.keepParked((key) => seen.byKey.has(key));
+    retirement.review(now, (file) => seen.byKey.has(file.key));
+    if (++this.surveys % surveysPerPruning === 0) this.forgetStreams(seen);
   }
 
   /** Paths that were a name for a day, as with a date in it, must not be remembered for ever. */
   private forgetStreams(seen: Seen): void {
     const { streams, ledger } = this.following;
-    this.rewrites.prune(this.following.context.clock.now());
+    this.parts.rewrites.prune(this.following.context.clock.now());
     const origins = new Set([...ledger.rows.values()].map((row) => row.origin));
     for (const path of streams.keys()) if (!seen.byPath.has(path) && !origins.has(path)) streams.delete(path);
-  }
-
-  private replace(file: FollowedFile, now: number): void {
-    if (!this.rewrites.isHabit(file, now)) followReplaced(this.following, file);
   }
 
   private allFound(): void {
@@ -314,13 +216,6 @@ export class Follower implements LogInput {
   private lookAgain(): void {
     this.nextSurveyAt = Number.NEGATIVE_INFINITY;
     for (const stream of this.following.streams.values()) stream.lookAgain();
-  }
-
-  /** False when a file was renamed or truncated while others were found beside it. */
-  private settle(before: ReadonlySet<FollowedFile>): boolean {
-    const { files, streams } = this.following;
-    const origins = new Set([...files.values()].filter((file) => !before.has(file)).map(({ row }) => row.origin));
-    return ![...origins].some((origin) => streams.get(origin)?.hasMoved() === true);
   }
 
   /** Rotated files first, oldest first, then the live ones. */
@@ -369,20 +264,20 @@ export class Follower implements LogInput {
 
   /** The file holds another content than before: what it held is looked for. */
   private hasAnother(file: FollowedFile, now: number): void {
-    this.lookBeside(() => this.replace(file, now));
+    this.lookBeside(() => this.parts.rewrites.follow(file, now));
   }
 
   /** Of files that hold their first bytes, nothing is read before what they held meanwhile. True when there were any. */
   private followBegun(): boolean {
     const begun = this.begun.splice(0);
-    if (begun.length > 0) this.lookBeside(() => this.followBefore(begun));
+    if (begun.length > 0) this.lookBeside(() => followBefore(this.following, begun));
     return begun.length > 0;
   }
 
   private lookBeside(follow: () => void): void {
     const before = new Set(this.following.files.values());
     follow();
-    if (!this.settle(before)) this.following.isUnsettled = true;
+    if (!isInPlace(this.following, before)) this.following.isUnsettled = true;
     this.glance.forget();
     this.reorder();
   }

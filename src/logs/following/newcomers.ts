@@ -1,8 +1,9 @@
-/** Follows all that one look found, while files are renamed under it. */
+/** Follows what one look found, while files are renamed under it. */
 import { dirname } from "node:path";
 import { type Arrival, Listings, locate } from "./arrivals.ts";
+import type { FollowedFile } from "./followed-file.ts";
 import type { Following } from "./following.ts";
-import { followArrival, isCopyOfFollowed } from "./opening.ts";
+import { followArrival, followMissed, isCopyOfFollowed, spotNow } from "./opening.ts";
 
 /** How often files that are not where they were a moment ago are looked for: what is left waits for the next look. */
 const mostSearches = 4;
@@ -50,4 +51,24 @@ function renamed({ births }: Following, arrival: Arrival, listings: Listings): A
   const { dev, ino, birthNs } = stamp;
   const spot = locate({ path, origin, dev, ino, birthNs }, births, listings);
   return spot === undefined ? arrival : { ...spot, origin };
+}
+
+/**
+ * The files were empty when they were looked at last; what else they held since then is in copies beside them. All
+ * are known by their first bytes before the first folder is listed: a copy that is made later says so by them.
+ */
+export function followBefore(following: Following, begun: readonly FollowedFile[]): void {
+  const listings = new Listings(following);
+  for (const file of begun) {
+    if (!file.open) continue;
+    const now = spotNow(following, file.row, file.stat(), listings);
+    file.row.path = now.path;
+    followMissed(following, file.row.origin, now, listings);
+  }
+}
+
+/** False when a file was renamed or truncated while others than `before` were found beside it. */
+export function isInPlace({ files, streams }: Following, before: ReadonlySet<FollowedFile>): boolean {
+  const origins = new Set([...files.values()].filter((file) => !before.has(file)).map(({ row }) => row.origin));
+  return ![...origins].some((origin) => streams.get(origin)?.hasMoved() === true);
 }

@@ -6,6 +6,7 @@ import type { FollowedFile } from "./followed-file.ts";
 import type { Following } from "./following.ts";
 import { setHead } from "./head.ts";
 import { headBytes, readAt, readTail } from "./identity.ts";
+import { followReplaced } from "./opening.ts";
 
 const windowMs = 10_000;
 const mostRewrites = 20;
@@ -19,11 +20,18 @@ export class Rewrites {
     this.following = following;
   }
 
-  /**
-   * True when the file, found to be replaced, is to be followed as it is all the same: it has been replaced very often
-   * of late, and what stands before the position is still what was read.
-   */
-  isHabit(file: FollowedFile, now: number): boolean {
+  /** Follows what a file holds now that was found to be replaced; as it is, where that has become a habit. */
+  follow(file: FollowedFile, now: number): void {
+    if (!this.isHabit(file, now)) followReplaced(this.following, file);
+  }
+
+  /** Forgets what is long past. */
+  prune(now: number): void {
+    for (const [path, { since }] of this.counts) if (now - since > windowMs) this.counts.delete(path);
+  }
+
+  /** True when it has been replaced very often of late, and what stands before the position is still what was read. */
+  private isHabit(file: FollowedFile, now: number): boolean {
     const known = this.counts.get(file.row.origin);
     const current = known === undefined || now - known.since > windowMs ? { since: now, count: 0 } : known;
     current.count++;
@@ -33,11 +41,6 @@ export class Rewrites {
       this.following.context.emit("log_file_rewritten_often", { input: file.input, path: file.path });
     }
     return true;
-  }
-
-  /** Forgets what is long past. */
-  prune(now: number): void {
-    for (const [path, { since }] of this.counts) if (now - since > windowMs) this.counts.delete(path);
   }
 }
 
