@@ -40,7 +40,10 @@ export class StreamFault extends Error {
 function connect(target: Target, address: string, { connectMs, signal }: StreamLimits): Promise<Connection> {
   return new Promise((resolve, reject) => {
     let under: Connection | undefined;
+    let isOver = false;
     const settle = (reason: string | undefined) => {
+      if (isOver) return;
+      isOver = true;
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
       if (reason === undefined) return resolve(under!);
@@ -50,9 +53,11 @@ function connect(target: Target, address: string, { connectMs, signal }: StreamL
     const timer = setTimeout(() => settle(`cannot be connected to within ${connectMs} ms`), connectMs);
     const stop = () => settle("was given up on");
     signal.addEventListener("abort", stop);
+    if (signal.aborted) return stop();
     dial(target, address, undefined, {
       opened: (connection) => {
-        under = connection;
+        if (isOver) connection.destroy();
+        else under = connection;
       },
       ready: () => settle(undefined),
       failed: (_, detail) => settle(detail),
@@ -75,14 +80,14 @@ export class ByteStream {
   private received: Buffer[] = [];
   private fault: StreamFault | undefined;
   private ended = false;
-  /** Whoever waits for something to happen: bytes, room, the end. */
-  private wake: (() => void) | undefined;
+  /** Who waits for something to happen (bytes, room, the end): one may write while another reads. */
+  private readonly waiters = new Set<() => void>();
 
   private constructor(connection: Connection, limits: StreamLimits, unacknowledged: ByteStream["unacknowledged"]) {
     this.connection = connection;
     this.limits = limits;
     this.unacknowledged = unacknowledged;
-    const happened = () => this.wake?.();
+    const happened = () => this.wakeAll();
     connection.owner = {
       onData: (bytes) => {
         // The runtime uses the memory again after this call.
@@ -130,9 +135,10 @@ export class ByteStream {
     let pending = this.connection.pendingBytes;
     let deadline = this.deadline();
     while (this.connection.pendingBytes > 0) {
-      await this.something(deadline, "takes no bytes");
+      await this.something(deadline);
       this.check();
       if (this.connection.pendingBytes < pending) deadline = this.deadline();
+      else this.checkTime(deadline, "takes no bytes");
       pending = this.connection.pendingBytes;
     }
     this.check();
@@ -163,7 +169,8 @@ export class ByteStream {
     const deadline = this.deadline();
     while (this.received.length === 0) {
       this.check();
-      await this.something(deadline, "does not answer");
+      this.checkTime(deadline, "does not answer");
+      await this.something(deadline);
     }
     const bytes = this.received.length === 1 ? this.received[0]! : Buffer.concat(this.received);
     this.received = [];
@@ -182,8 +189,10 @@ export class ByteStream {
     this.check();
     this.connection.shutdown();
     const deadline = this.deadline();
-    while (!this.ended && this.fault === undefined && !this.limits.signal.aborted)
-      await this.something(deadline, "does not end the connection");
+    while (!this.ended && this.fault === undefined && !this.limits.signal.aborted) {
+      this.checkTime(deadline, "does not end the connection");
+      await this.something(deadline);
+    }
     if (!this.ended) throw this.fault ?? this.fail("was given up on");
     this.close();
   }
@@ -191,7 +200,7 @@ export class ByteStream {
   close(): void {
     this.fault ??= new StreamFault("the connection is closed");
     this.connection.end();
-    this.wake?.();
+    this.wakeAll();
   }
 
   /** Closes at once, and says why from now on. */
@@ -211,19 +220,27 @@ export class ByteStream {
     return this.limits.clock.now() + this.limits.timeoutMs;
   }
 
-  /** Waits until anything happens. @throws StreamFault past the deadline, with what the peer did not do */
-  private async something(deadline: number, otherwise: string): Promise<void> {
-    const { signal, timeoutMs } = this.limits;
+  /** @throws StreamFault past the deadline, with what the peer did not do */
+  private checkTime(deadline: number, otherwise: string): void {
+    const { clock, timeoutMs } = this.limits;
+    if (clock.now() >= deadline) throw this.fail(`${otherwise} for ${timeoutMs} ms`);
+  }
+
+  private wakeAll(): void {
+    for (const wake of this.waiters) wake();
+  }
+
+  /** Waits until anything happens, or the deadline has passed. */
+  private async something(deadline: number): Promise<void> {
+    const { signal, clock } = this.limits;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, Math.max(0, deadline - this.limits.clock.now()));
-    const stop = () => resolve();
-    signal.addEventListener("abort", stop);
-    this.wake = resolve;
+    const wake = () => resolve();
+    const timer = setTimeout(wake, Math.max(0, deadline - clock.now()));
+    signal.addEventListener("abort", wake);
+    this.waiters.add(wake);
     await promise;
-    this.wake = undefined;
-    signal.removeEventListener("abort", stop);
+    this.waiters.delete(wake);
+    signal.removeEventListener("abort", wake);
     clearTimeout(timer);
-    if (this.fault === undefined && this.limits.clock.now() >= deadline)
-      throw this.fail(`${otherwise} for ${timeoutMs} ms`);
   }
 }

@@ -76,6 +76,29 @@ test("a connection cut in the middle of a batch: what was acknowledged does not 
   expect(new Set(texts()).size).toBe(1_000);
 });
 
+test("a batch larger than what the kernel holds is delivered as soon as the receiver has taken it", async () => {
+  let visits = 0;
+  const { run, receiver } = await open(
+    {
+      // Our last bytes have to wait for this receiver, and its first answers come before they are written.
+      syslog(_, transaction, visit) {
+        if (transaction === 2) {
+          visits++;
+          visit.pause();
+          setTimeout(() => visit.resume(), 200);
+        }
+        return "200 OK";
+      },
+    },
+    { maxMessage: "2MiB", timeout: "20s" },
+  );
+  const start = performance.now();
+  const lines = Array.from({ length: 24 }, (_, at) => `${at}${"x".repeat(1024 * 1024)}\n`);
+  expect(await run.deliver(...lines)).toEqual({ outcome: "delivered" });
+  expect([visits, receiver.server.visits.length, receiver.server.last.closed]).toEqual([1, 1, false]);
+  expect(performance.now() - start).toBeLessThan(15_000);
+});
+
 test.each([
   ["refuses", () => "500 not you", "refused the session: 500 not you"],
   ["does not take syslog", () => "200 OK\nrelp_version=0\ncommands=eventlog", "does not take syslog messages"],
