@@ -53,6 +53,8 @@ export class BulkOutput implements LogOutput {
   }
 
   private items(batch: Batch, answer: Answer): Delivery {
+    if (answer.truncated && batch.count > 1)
+      return { outcome: "tooLarge", reason: "the answer about so many lines is longer than is read" };
     const reply = replyOf(answer);
     if (reply?.errors === false) return { outcome: "delivered" };
     const items = reply?.items?.map((item) => Object.values(item)[0] ?? {});
@@ -94,8 +96,7 @@ function reasonOfItem({ status, error }: Item): string {
   return `${status} ${words ?? ""}`.trim().slice(0, 300);
 }
 
-function replyOf({ body, truncated }: Answer): Reply | undefined {
-  if (truncated) return undefined;
+function replyOf({ body }: Answer): Reply | undefined {
   try {
     const reply: unknown = JSON.parse(body.toString("utf8"));
     return typeof reply === "object" && reply !== null ? reply : undefined;

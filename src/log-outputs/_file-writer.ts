@@ -90,14 +90,13 @@ export class FileWriter implements LogOutput {
     const { rotate: rotation, sync } = this.options;
     const { clock } = this.context;
     let file = this.current(path);
-    if (rotation !== undefined) {
-      const incoming = parts.reduce((sum, part) => sum + part.length, 0);
-      if (isDue(file, incoming, rotation, clock)) {
-        await this.turn(file, rotation);
-        file = this.current(path);
-        if (sync) await syncFolder(dirname(path));
-      }
+    const incoming = parts.reduce((sum, part) => sum + part.length, 0);
+    if (rotation !== undefined && isDue(file, incoming, rotation, clock)) {
+      await this.turn(file, rotation);
+      file = this.current(path);
     }
+    // A new file is one after a crash only if the disk has its name as well.
+    if (sync && file.size === 0) await syncFolder(dirname(path));
     file.usedAt = clock.now();
     return file;
   }

@@ -38,17 +38,20 @@ export function verdictOf(error: unknown, parts: readonly PartitionItems[]): Del
   }
   const reason = reasonOf(error, failed);
   const whole = failed.length === parts.length;
-  const code = failed[0]?.answer?.errorCode ?? 0;
   const rejected = failed.flatMap(rejectedOf);
-  if (whole && failed.length === 1 && rejected.length === 0) {
-    if (tooLarge.has(code)) return { outcome: "tooLarge", reason };
-    if (permanent.has(code)) return { outcome: "refused", reason };
-  }
-  if (whole && rejected.length === 0) return { outcome: "retry", reason };
+  if (whole && rejected.length === 0) return { outcome: outcomeOf(failed), reason };
   const gone = new Set(rejected.map(({ item }) => item));
   const left = failed.flatMap(({ part }) => part.items.filter((item) => !gone.has(item))).sort((a, b) => a - b);
   if (left.length === 0) return { outcome: "delivered", rejected };
   return { outcome: "retry", reason, only: left, rejected };
+}
+
+/** What brokers will not have of any partition comes in halves, and ever smaller ones. */
+function outcomeOf(failed: readonly Failed[]): "tooLarge" | "refused" | "retry" {
+  const isAll = (codes: ReadonlySet<number>) =>
+    failed.length > 0 && failed.every(({ answer }) => codes.has(answer?.errorCode ?? 0));
+  if (isAll(tooLarge)) return "tooLarge";
+  return isAll(new Set([...tooLarge, ...permanent])) ? "refused" : "retry";
 }
 
 function keyOf(topic: string, partition: number): string {

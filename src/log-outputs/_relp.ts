@@ -82,8 +82,10 @@ export class RelpSender implements LogOutput {
     }
     const { bytes, rejected } = frames;
     const reason = await this.exchange(stream, bytes, open);
-    if (open.size > 0) return { outcome: "retry", reason, only: [...open.values()], rejected };
+    // What comes again is cut again.
+    for (const again of open.values()) frames.cuts.delete(again);
     this.cut.add(frames.cutBytes);
+    if (open.size > 0) return { outcome: "retry", reason, only: [...open.values()], rejected };
     return rejected.length === 0 ? { outcome: "delivered" } : { outcome: "delivered", rejected };
   }
 

@@ -3,7 +3,18 @@
  * keep. Killed at any moment, no file is lost and none is half: names change by rename, from the oldest on, and a
  * compressed file takes its name only once it is whole.
  */
-import { closeSync, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { promisify } from "node:util";
 import type { Clock } from "../contracts.ts";
 import type { AppendedFile } from "./_appended-file.ts";
@@ -61,12 +72,14 @@ export async function packAll(path: string, keep: number): Promise<void> {
   }
 }
 
+/** The compressed file may be read by the same users as the other. */
 async function pack(plain: string, packed: string): Promise<void> {
   const part = `${packed}.part`;
   const from = openSync(plain, "r");
   try {
-    const to = openSync(part, "w");
+    const to = openSync(part, "w", 0o600);
     try {
+      fchmodSync(to, fstatSync(from).mode & 0o777);
       await copyPacked(from, to);
       fsyncSync(to);
     } finally {

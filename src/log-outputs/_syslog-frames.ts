@@ -21,8 +21,8 @@ export type Framing = "counted" | "newline" | { readonly command: (length: numbe
 /** The frames of one batch, in one piece of memory. */
 export class Frames {
   readonly rejected: Rejection[] = [];
-  /** Bytes left out of messages that were cut. */
-  cutBytes = 0;
+  /** Bytes left out of messages that were cut, by their numbers in the batch. */
+  readonly cuts = new Map<number, number>();
   private readonly out = new GrowingBytes();
   private readonly framing: Framing;
   private readonly limits: FrameLimits;
@@ -36,6 +36,12 @@ export class Frames {
     return this.out.bytes;
   }
 
+  get cutBytes(): number {
+    let bytes = 0;
+    for (const cut of this.cuts.values()) bytes += cut;
+    return bytes;
+  }
+
   /** False when it was rejected. @param item its number in the batch */
   add({ header, text }: SyslogMessage, item: number): boolean {
     const head = Buffer.byteLength(header);
@@ -47,7 +53,7 @@ export class Frames {
       return false;
     }
     const fitting = isLonger ? cut(body, most - head) : body;
-    this.cutBytes += body.length - fitting.length;
+    if (isLonger) this.cuts.set(item, body.length - fitting.length);
     this.frame(header, head + fitting.length, fitting);
     return true;
   }

@@ -128,6 +128,18 @@ describe("rotation", () => {
     expect([text("out.log.1"), text()]).toEqual(["old\nyoung enough\n", "new\n"]);
   });
 
+  test("compressed, with the permissions the file had: others may read them no more than before", async () => {
+    const run = await open({ mode: "0600", rotate: { size: 6, gzip: true } });
+    await run.deliver("12345\n");
+    await run.deliver("6789\n");
+    await until(() => names().includes("out.log.1.gz") && !names().includes("out.log.1"));
+    const modes = names().map((name) => statSync(join(folder, name)).mode & 0o777);
+    expect([names(), modes]).toEqual([
+      ["out.log", "out.log.1.gz"],
+      [0o600, 0o600],
+    ]);
+  });
+
   test("compresses what was rotated, also what an earlier run left", async () => {
     writeFileSync(join(folder, "out.log.1"), "left\n");
     const run = await open({ rotate: { size: 6, gzip: true } });

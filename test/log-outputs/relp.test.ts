@@ -58,6 +58,19 @@ test("a message that is refused comes again alone, with what the receiver said",
   expect([texts(), receiver.server.visits.length]).toEqual([["a", "c"], 1]);
 });
 
+test("bytes cut off a message count once it is acknowledged, though others of its batch come again", async () => {
+  let silent = true;
+  const answer = (_: Buffer, transaction: number) => (silent && transaction > 2 ? undefined : "200 OK");
+  const { run, texts } = await open({ syslog: answer }, { maxMessage: "300" });
+  const long = "x".repeat(400);
+  expect(await run.deliver(`${long}\n`, `${long}\n`)).toMatchObject({ outcome: "retry", only: [1] });
+  const once = 400 - texts()[0]!.length;
+  expect([once > 0, run.count("outrigger_log_syslog_cut_bytes_total")]).toEqual([true, once]);
+  silent = false;
+  expect((await run.deliver(`${long}\n`)).outcome).toBe("delivered");
+  expect(run.count("outrigger_log_syslog_cut_bytes_total")).toBe(2 * once);
+});
+
 test("a connection cut in the middle of a batch: what was acknowledged does not come again", async () => {
   const visits = (): number => opened.receiver.server.visits.length;
   const opened: Awaited<ReturnType<typeof open>> = await open({
