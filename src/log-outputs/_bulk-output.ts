@@ -1,13 +1,8 @@
 /** What the answers of `_bulk` mean, item by item. */
-import type { Batch, Delivery, LogOutput, LogOutputContext, Rejection } from "../contracts.ts";
+import type { Batch, Delivery, Rejection } from "../contracts.ts";
 import type { Answer } from "../net/call.ts";
-import { type HttpRequest, type HttpSender, isMisplaced, reasonOf } from "./_http-sender.ts";
-
-export interface BulkOutputOptions {
-  readonly url: string;
-  readonly headers: NonNullable<HttpRequest["headers"]>;
-  readonly encode: (batch: Batch, wallMs: number) => readonly Uint8Array[];
-}
+import { HttpOutput } from "./_http-output.ts";
+import { isMisplaced, reasonOf } from "./_http-sender.ts";
 
 /** The result of one item, whatever the action is called. */
 interface Item {
@@ -23,33 +18,14 @@ interface Reply {
 /** A document of that id is there already: the same line, sent before. */
 const conflict = 409;
 
-export class BulkOutput implements LogOutput {
-  private readonly sender: HttpSender;
-  private readonly options: BulkOutputOptions;
-  private readonly context: LogOutputContext;
-
-  constructor(sender: HttpSender, options: BulkOutputOptions, context: LogOutputContext) {
-    this.sender = sender;
-    this.options = options;
-    this.context = context;
-  }
-
-  async deliver(batch: Batch): Promise<Delivery> {
-    if (batch.count === 0) return { outcome: "delivered" };
-    const { url, headers, encode } = this.options;
-    const body = () => encode(batch, this.context.clock.wall());
-    const answer = await this.sender.send(batch, { url, headers, encode: body });
-    if ("failure" in answer) return this.sender.later(answer);
+export class BulkOutput extends HttpOutput {
+  protected settle(batch: Batch, answer: Answer): Delivery {
     const { status } = answer;
     if (status === 200) return this.items(batch, answer);
     if (status === 413) return { outcome: "tooLarge", reason: reasonOf(answer) };
     if (status < 400 || isMisplaced(answer)) return this.sender.hold(answer);
     if (status === 408 || status === 429 || status >= 500) return this.sender.later(answer);
     return { outcome: "refused", reason: reasonOf(answer) };
-  }
-
-  close(): void {
-    this.sender.close();
   }
 
   private items(batch: Batch, answer: Answer): Delivery {
@@ -80,7 +56,10 @@ export class BulkOutput implements LogOutput {
     const { metrics, name: output } = this.context;
     if (known > 0) metrics.counter("outrigger_log_output_known_lines_total", { output }).add(known);
     const some = rejected.length === 0 ? {} : { rejected };
-    if (again.length > 0) return { outcome: "retry", reason, only: again, ...some };
+    if (again.length > 0) {
+      const cause = items.some(({ status }) => status === 429) ? "throttled" : "unavailable";
+      return { outcome: "retry", reason, cause, only: again, ...some };
+    }
     return { outcome: "delivered", ...some };
   }
 }

@@ -35,8 +35,9 @@ export class LokiProtobuf {
     this.entries = new Entries(rules, (...entry) => this.entry(...entry));
   }
 
-  encode(batch: Batch): readonly Uint8Array[] {
+  encode(batch: Batch, wallMs: number): readonly Uint8Array[] {
     const { writer } = this;
+    this.rules.stamps.begin(wallMs);
     writer.reset(sizeOf(batch));
     const streams = streamsOf(batch, this.rules).map(({ labels, items }) => {
       const start = writer.length;
@@ -113,8 +114,9 @@ export class LokiJson {
     this.entries = new Entries(rules, (...entry) => this.entry(...entry));
   }
 
-  encode(batch: Batch): readonly Uint8Array[] {
+  encode(batch: Batch, wallMs: number): readonly Uint8Array[] {
     const { writer } = this;
+    this.rules.stamps.begin(wallMs);
     writer.reset(sizeOf(batch));
     writer.text('{"streams":[');
     streamsOf(batch, this.rules).forEach(({ labels, items }, at) => {

@@ -1,35 +1,14 @@
 /** What Loki's answers mean for a batch (`docs/sources/operations/request-validation-rate-limits.md`). */
-import type { Batch, Delivery, LogOutput, LogOutputContext } from "../contracts.ts";
+import type { Batch, Delivery } from "../contracts.ts";
 import type { Answer } from "../net/call.ts";
-import { type HttpRequest, type HttpSender, isMisplaced, reasonOf } from "./_http-sender.ts";
-import type { Stamps } from "./_stamps.ts";
-
-export interface LokiOutputOptions {
-  readonly url: string;
-  readonly headers: NonNullable<HttpRequest["headers"]>;
-  readonly encode: (batch: Batch) => readonly Uint8Array[];
-  readonly stamps: Stamps;
-}
+import { HttpOutput } from "./_http-output.ts";
+import { isMisplaced, reasonOf } from "./_http-sender.ts";
 
 /** A success by its number that stored nothing: the administrator has blocked ingestion. */
 const blocked = 260;
 
-export class LokiOutput implements LogOutput {
-  private readonly sender: HttpSender;
-  private readonly options: LokiOutputOptions;
-  private readonly context: LogOutputContext;
-
-  constructor(sender: HttpSender, options: LokiOutputOptions, context: LogOutputContext) {
-    this.sender = sender;
-    this.options = options;
-    this.context = context;
-  }
-
-  async deliver(batch: Batch): Promise<Delivery> {
-    if (batch.count === 0) return { outcome: "delivered" };
-    const { url, headers } = this.options;
-    const answer = await this.sender.send(batch, { url, headers, encode: () => this.encode(batch) });
-    if ("failure" in answer) return this.sender.later(answer);
+export class LokiOutput extends HttpOutput {
+  protected settle(batch: Batch, answer: Answer): Delivery {
     const { status } = answer;
     if (status === 204 || status === 200) return { outcome: "delivered" };
     if (status === 413) return { outcome: "tooLarge", reason: reasonOf(answer) };
@@ -37,15 +16,6 @@ export class LokiOutput implements LogOutput {
     if (status === 400) return this.partly(batch, answer);
     if (status === 408 || status === 429 || status >= 500) return this.sender.later(answer);
     return status < 300 ? this.sender.hold(answer) : { outcome: "refused", reason: reasonOf(answer) };
-  }
-
-  close(): void {
-    this.sender.close();
-  }
-
-  private encode(batch: Batch): readonly Uint8Array[] {
-    this.options.stamps.begin(this.context.clock.wall());
-    return this.options.encode(batch);
   }
 
   /**

@@ -69,8 +69,9 @@ export class OtlpProtobuf {
     this.rules = rules;
   }
 
-  encode(batch: Batch): readonly Uint8Array[] {
+  encode(batch: Batch, wallMs: number): readonly Uint8Array[] {
     const { writer } = this;
+    this.rules.stamps.begin(wallMs);
     const groups = groupsOf(batch);
     const pathBytes = Math.max(...groups.map(({ source }) => source.path.length + 24));
     writer.reset(batch.bytes + batch.count * (recordBytes + pathBytes));
@@ -201,8 +202,9 @@ export class OtlpJson {
     this.rules = rules;
   }
 
-  encode(batch: Batch): readonly Uint8Array[] {
+  encode(batch: Batch, wallMs: number): readonly Uint8Array[] {
     const { writer } = this;
+    this.rules.stamps.begin(wallMs);
     writer.reset(batch.bytes + batch.count * 200);
     writer.text('{"resourceLogs":[');
     groupsOf(batch).forEach(({ source, blocks }, at) => {

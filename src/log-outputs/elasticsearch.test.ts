@@ -191,9 +191,19 @@ describe("an answer", () => {
     expect(await deliver(busy, { status: 201 }, parsing, { status: 503 }, full, { status: 409 })).toEqual({
       outcome: "retry",
       reason: "429 es_rejected_execution_exception: why",
+      cause: "throttled",
       only: [0, 3, 4],
       rejected: [{ item: 2, reason: "400 document_parsing_exception: failed to parse field [n]" }],
     });
+  });
+
+  test("that is too long to be read is asked for in halves, not for ever", async () => {
+    const results = Array.from({ length: 180_000 }, () => ({ status: 201 }));
+    const answer = bulkAnswer([...results, { status: 409 }]);
+    run.sink.answer = () => answer;
+    const output = await run.open();
+    expect(await output.deliver(batchOf("x\n".repeat(180_001)))).toMatchObject({ outcome: "tooLarge" });
+    expect(output.batch?.lines).toBeLessThan(100_000);
   });
 
   test.each([

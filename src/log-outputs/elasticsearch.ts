@@ -32,6 +32,7 @@ export default defineLogOutput({
   explain: ({ url, index }) => `to ${index} at ${url}`,
   async create(config, context) {
     const { HttpSender } = await import("./_http-sender.ts");
+    const { wrappedBatch } = await import("./_http-output.ts");
     const { BulkEncoding } = await import("./_bulk-encoding.ts");
     const { BulkOutput } = await import("./_bulk-output.ts");
     const { IndexName } = await import("./_index-name.ts");
@@ -53,6 +54,7 @@ export default defineLogOutput({
         url: url.href,
         headers: [["Content-Type", "application/x-ndjson"]],
         encode: (batch, wallMs) => encoding.encode(batch, wallMs),
+        batch: wrappedBatch,
       },
       context,
     );

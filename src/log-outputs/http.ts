@@ -29,14 +29,19 @@ export default defineLogOutput({
   explain: ({ url, format }) => `by requests to ${url}, as ${format}`,
   async create(config, context) {
     const { HttpSender } = await import("./_http-sender.ts");
-    const { HttpOutput, linesOfBatch } = await import("./_http-output.ts");
+    const { LinesOutput, linesOfBatch } = await import("./_lines-output.ts");
     const { method, format, contentType } = config;
     const headers = [["Content-Type", contentType ?? types[format]]] as const;
     const sender = await HttpSender.open(config, context);
-    if (format === "text") return new HttpOutput(sender, { method, headers, encode: linesOfBatch });
+    if (format === "text") return new LinesOutput(sender, { method, headers, encode: linesOfBatch }, context);
     const { DocumentBodies } = await import("./_document-bodies.ts");
     const mended = context.metrics.counter("outrigger_log_output_mended_lines_total", { output: context.name });
     const bodies = new DocumentBodies(format, config, () => mended.add(1));
-    return new HttpOutput(sender, { method, headers, encode: (batch) => bodies.encode(batch, context.clock.wall()) });
+    const { wrappedBatch } = await import("./_http-output.ts");
+    return new LinesOutput(
+      sender,
+      { method, headers, encode: (batch, wallMs) => bodies.encode(batch, wallMs), batch: wrappedBatch },
+      context,
+    );
   },
 });

@@ -46,6 +46,7 @@ export default defineLogOutput({
   explain: ({ url, tenant }) => `to Loki at ${url}${tenant === undefined ? "" : `, tenant ${tenant}`}`,
   async create(config, context) {
     const { HttpSender } = await import("./_http-sender.ts");
+    const { wrappedBatch } = await import("./_http-output.ts");
     const { LokiJson, LokiProtobuf } = await import("./_loki-encoding.ts");
     const { LokiOutput } = await import("./_loki-output.ts");
     const { Stamps } = await import("./_stamps.ts");
@@ -73,8 +74,8 @@ export default defineLogOutput({
       {
         url: withPath(config.url, "/loki/api/v1/push"),
         headers: [["Content-Type", type], ...tenancy],
-        encode: (batch) => encoding.encode(batch),
-        stamps,
+        encode: (batch, wallMs) => encoding.encode(batch, wallMs),
+        batch: wrappedBatch,
       },
       context,
     );

@@ -25,6 +25,7 @@ export default defineLogOutput({
   explain: ({ url }) => `by OTLP to ${url}`,
   async create(config, context) {
     const { HttpSender } = await import("./_http-sender.ts");
+    const { wrappedBatch } = await import("./_http-output.ts");
     const { OtlpJson, OtlpProtobuf } = await import("./_otlp-encoding.ts");
     const { OtlpOutput } = await import("./_otlp-output.ts");
     const { Stamps } = await import("./_stamps.ts");
@@ -40,8 +41,8 @@ export default defineLogOutput({
       {
         url: withPath(config.url, "/v1/logs"),
         headers: [["Content-Type", type]],
-        encode: (batch) => encoding.encode(batch),
-        stamps,
+        encode: (batch, wallMs) => encoding.encode(batch, wallMs),
+        batch: wrappedBatch,
       },
       context,
     );

@@ -33,6 +33,8 @@ type Answering = (request: SinkRequest, index: number) => SinkAnswer | Promise<S
 
 interface SinkSocket {
   input: Buffer;
+  /** Of answers, what the connection has not taken. */
+  unsent: Buffer;
   busy: boolean;
 }
 
@@ -57,12 +59,13 @@ export class HttpSink {
       socket: {
         open: (socket) => {
           this.connections++;
-          socket.data = { input: Buffer.alloc(0), busy: false };
+          socket.data = { input: Buffer.alloc(0), unsent: Buffer.alloc(0), busy: false };
         },
         data: (socket, bytes) => {
           socket.data.input = Buffer.concat([socket.data.input, bytes]);
           void this.read(socket);
         },
+        drain: send,
         error: () => {},
       },
     });
@@ -142,7 +145,12 @@ function write(socket: Bun.Socket<SinkSocket>, answer: SinkAnswer, method: strin
   let head = `HTTP/1.1 ${answer.status} Status\r\n`;
   for (const [name, value] of Object.entries(answer.headers ?? {})) head += `${name}: ${value}\r\n`;
   if (!isBare) head += `Content-Length: ${body.length}\r\n`;
-  socket.write(
-    Buffer.concat([Buffer.from(`${head}\r\n`, "latin1"), isBare || method === "HEAD" ? Buffer.alloc(0) : body]),
-  );
+  const said = isBare || method === "HEAD" ? Buffer.alloc(0) : body;
+  socket.data.unsent = Buffer.concat([socket.data.unsent, Buffer.from(`${head}\r\n`, "latin1"), said]);
+  send(socket);
+}
+
+function send(socket: Bun.Socket<SinkSocket>): void {
+  const { data } = socket;
+  if (data.unsent.length > 0) data.unsent = data.unsent.subarray(Math.max(0, socket.write(data.unsent)));
 }
