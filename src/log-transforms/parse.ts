@@ -42,7 +42,7 @@ const time = z.strictObject({
   field: option(field(), "The field that says the time; `a.b` is `b` in `a`.").optional(),
   format: option(
     timeFormat(),
-    "`rfc3339`; `s`, `ms`, `us` or `ns` since 1970; a pattern as strptime(3) has it, such as `%d/%b/%Y:%H:%M:%S %z`, with `%f` for a fraction of a second; or `auto`: RFC 3339, or a number whose size tells its unit. Without a year, the time nearest to now is meant.",
+    "`rfc3339`; `s`, `ms`, `us` or `ns` since 1970; a pattern as strptime(3) has it, such as `%d/%b/%Y:%H:%M:%S %z`, with `%f` for a fraction of a second; or `auto`: RFC 3339, or a number whose size tells its unit. Without a year, the time nearest to now is meant. What is before 1971 or after 2261 is no time.",
   ).prefault("auto"),
   zone: option(timeZone(), "Zone of times that do not say theirs: `UTC`, `+02:00`, `Europe/Berlin`.").prefault("UTC"),
 });

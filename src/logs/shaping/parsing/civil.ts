@@ -30,7 +30,15 @@ export interface TimeOfDay {
   readonly second: number;
 }
 
-/** Seconds since the epoch, the offset east of Greenwich taken off; undefined for what no clock shows. A leap second is the second before it. */
+/** Years of times that all destinations can express, in whatever zone: 64 bits of nanoseconds end in 2262. */
+const firstYear = 1971;
+const lastYear = 2261;
+
+/**
+ * Seconds since the epoch, the offset east of Greenwich taken off; undefined for what no clock shows, and for years in
+ * which nobody writes logs: the year 1 is how some programs say that they know no time. A leap second is the second
+ * before it.
+ */
 export function secondsOf(
   year: number,
   month: number,
@@ -38,6 +46,7 @@ export function secondsOf(
   { hour, minute, second }: TimeOfDay,
   offsetSeconds: number,
 ): number | undefined {
+  if (year < firstYear || year > lastYear) return undefined;
   const isDate = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
   if (!isDate || hour > 23 || minute > 59 || second > 60) return undefined;
   const ofDay = hour * 3600 + minute * 60 + Math.min(second, 59);

@@ -178,6 +178,9 @@ export function patternReader(pattern: string, offsetOf: OffsetOf, nowMs: () => 
   };
 }
 
+/** Later ones are beyond 64 bits of nanoseconds. */
+const lastSecond = 9_223_372_036;
+
 const nothing: Found = {
   year: undefined,
   month: 1,
@@ -193,7 +196,7 @@ const nothing: Found = {
 
 function timeOf(found: Found, offsetOf: OffsetOf, nowMs: () => number): bigint | undefined {
   const { epoch, month, day, minute, second, nanos, isPm, offset } = found;
-  if (epoch !== undefined) return nanosOf(epoch, nanos);
+  if (epoch !== undefined) return epoch > lastSecond ? undefined : nanosOf(epoch, nanos);
   const hour = isPm === undefined ? found.hour : (found.hour % 12) + (isPm ? 12 : 0);
   const local = (year: number) => secondsOf(year, month, day, { hour, minute, second }, 0);
   const seconds = found.year === undefined ? nearest(local, nowMs() / 1000) : local(found.year);

@@ -17,7 +17,9 @@ describe("times are read", () => {
     ["rfc3339", "2026-11-26T10:00:00", ns(2026, 10, 26, 15), "-05:00"],
     ["rfc3339", "2026-11-26T23:59:60Z", ns(2026, 10, 26, 23, 59, 59)],
     ["rfc3339", "2024-02-29T00:00:00Z", ns(2024, 1, 29)],
-    ["rfc3339", "1969-12-31T23:59:59.5Z", -500_000_000n],
+    ["rfc3339", "0001-01-01T00:00:00Z", undefined],
+    ["rfc3339", "1970-01-01T00:00:00+14:00", undefined],
+    ["rfc3339", "9999-12-31T23:59:59Z", undefined],
     ["rfc3339", "2026-02-29T00:00:00Z", undefined],
     ["rfc3339", "2026-13-01T00:00:00Z", undefined],
     ["rfc3339", "2026-11-26T24:00:00Z", undefined],
@@ -31,7 +33,14 @@ describe("times are read", () => {
     ["ms", "1795687200123.5", ns(2026, 10, 26, 10) + 123_500_000n],
     ["us", "1795687200123456", ns(2026, 10, 26, 10) + 123_456_000n],
     ["ns", "1795687200123456789", ns(2026, 10, 26, 10) + 123_456_789n],
-    ["s", "-1.5", -1_500_000_000n],
+    ["s", "-1.5", undefined],
+    ["s", "9999999999999999999", undefined],
+    ["ms", 9_007_199_254_740_991, undefined],
+    ["ms", -1, undefined],
+    ["ns", "9999999999999999999", undefined],
+    ["ns", "9223372036854775807", 9_223_372_036_854_775_807n],
+    ["%s", "999999999999", undefined],
+    ["%Y-%m-%d", "1066-10-14", undefined],
     ["s", "soon", undefined],
     ["s", null, undefined],
     ["auto", "1795687200", ns(2026, 10, 26, 10)],
@@ -78,7 +87,7 @@ test("days and years agree with the calendar of the language", () => {
 test("any moment is read back from how it is written, to the nanosecond", () => {
   fc.assert(
     fc.property(
-      fc.date({ min: new Date("0001-01-01"), max: new Date("9999-12-31"), noInvalidDate: true }),
+      fc.date({ min: new Date("1971-01-01"), max: new Date("2261-12-31"), noInvalidDate: true }),
       fc.nat(999_999),
       (date, fine) => {
         const text = date.toISOString().replace("Z", `${String(fine).padStart(6, "0")}Z`);

@@ -41,17 +41,22 @@ function readAny(value: unknown, offsetOf: OffsetOf): bigint | undefined {
   return readEpoch(value, whole < 1e10 ? 9 : whole < 1e13 ? 6 : whole < 1e16 ? 3 : 0);
 }
 
-const decimal = /^(-?)(\d{1,19})(?:[.,](\d+))?$/;
+const decimal = /^(\d{1,19})(?:[.,](\d+))?$/;
+/** Above it is what 64 bits with a sign cannot hold, and most destinations cannot either. */
+const lastNanos = 2n ** 63n - 1n;
 
-/** A number, or one in text; `digits` is how many digits of nanoseconds its unit has. */
+/** A number, or one in text; `digits` is how many digits of nanoseconds its unit has. From 1970 to 2262. */
 function readEpoch(value: unknown, digits: number): bigint | undefined {
+  const nanos = nanosIn(value, digits);
+  return nanos === undefined || nanos < 0n || nanos > lastNanos ? undefined : nanos;
+}
+
+function nanosIn(value: unknown, digits: number): bigint | undefined {
   if (typeof value === "number" && Number.isSafeInteger(value) && digits === 6) {
     const seconds = Math.floor(value / 1000);
     return nanosOf(seconds, (value - seconds * 1000) * 1_000_000);
   }
   const text = typeof value === "number" || typeof value === "string" ? String(value) : "";
-  const [, sign, whole, rest = ""] = decimal.exec(text) ?? [];
-  if (whole === undefined) return undefined;
-  const nanos = BigInt(whole + rest.slice(0, digits).padEnd(digits, "0"));
-  return sign === "-" ? -nanos : nanos;
+  const [, whole, rest = ""] = decimal.exec(text) ?? [];
+  return whole === undefined ? undefined : BigInt(whole + rest.slice(0, digits).padEnd(digits, "0"));
 }
