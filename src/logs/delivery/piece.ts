@@ -5,7 +5,7 @@
  *   piece          | line | line |             bytes left out by rules count with the piece they lie in
  */
 import type { Block, LogRecord, LogSource, Mark } from "../../contracts.ts";
-import { eachLine, linesOf } from "../shaping/record.ts";
+import { eachLine, RecordBlock } from "../shaping/record.ts";
 
 /** Items from the first up to, not including, the second. */
 export type Run = readonly [from: number, to: number];
@@ -118,56 +118,19 @@ class LinesPiece implements Piece {
   }
 }
 
-/** Records have no marks of their own: only the last piece ends where the input knows a place. */
-class RecordsPiece implements Piece {
+/** Records have no marks of their own: only the last piece ends where the input knows a place, and gives the block back. */
+class RecordsPiece extends RecordBlock implements Piece {
   readonly whole: Block;
-  readonly records: readonly LogRecord[];
-  readonly start: number;
-  readonly mark: Mark;
-  readonly droppedBytes: number;
-  private readonly isLast: boolean;
-  private written: Uint8Array | undefined;
 
   constructor(whole: Block, records: readonly LogRecord[], [from, to]: Run) {
+    const { source, heldBytes } = whole;
+    const isLast = to === records.length;
+    const start = beginOf(whole, records, from);
+    const mark = isLast ? whole.mark : { offset: beginOf(whole, records, to) };
+    const kept = keptBefore(whole, records, to) - keptBefore(whole, records, from);
+    const droppedBytes = mark.offset - start - kept;
+    super(records.slice(from, to), { source, start, mark, heldBytes, droppedBytes, block: isLast ? whole : undefined });
     this.whole = whole;
-    this.records = records.slice(from, to);
-    this.isLast = to === records.length;
-    this.start = beginOf(whole, records, from);
-    this.mark = this.isLast ? whole.mark : { offset: beginOf(whole, records, to) };
-    this.droppedBytes = this.size - (keptBefore(whole, records, to) - keptBefore(whole, records, from));
-  }
-
-  get source(): LogSource {
-    return this.whole.source;
-  }
-
-  get bytes(): Uint8Array {
-    this.written ??= linesOf(this.records);
-    return this.written;
-  }
-
-  get count(): number {
-    return this.records.length;
-  }
-
-  get size(): number {
-    return this.end - this.start;
-  }
-
-  get end(): number {
-    return this.mark.offset;
-  }
-
-  get heldBytes(): number {
-    return this.whole.heldBytes;
-  }
-
-  markAt(place: number): Mark {
-    return this.whole.markAt(place);
-  }
-
-  release(): void {
-    if (this.isLast) this.whole.release?.();
   }
 }
 
