@@ -48,6 +48,8 @@ export interface Block {
   readonly mark: Mark;
   /** The mark of a line that begins at this place of `bytes`; only of a block without records. */
   markAt(place: number): Mark;
+  /** The mark before one of its records; undefined where there is none, as between records whose lines lie mixed. */
+  markBefore?(item: number): Mark | undefined;
   /** Memory that stays taken until the block is acknowledged, in bytes. */
   readonly heldBytes: number;
   /** Bytes of the source, of those between `start` and `end`, that a rule left out on purpose. Default: none. */

@@ -47,18 +47,22 @@ export class QueueRun {
     this.give(plainBlock(source, Buffer.from(text), this.end));
   }
 
-  /** Offers records, one a line; those that are `null` were dropped by a rule and count as the bytes given. */
+  /** Offers records, one a line; a number stands for as many bytes that a rule dropped. */
   offerRecords(...lines: (string | number)[]): void {
     const start = this.end;
     let offset = start;
     let droppedBytes = 0;
+    const text = Buffer.from(lines.map((line) => (typeof line === "string" ? `${line}\n` : "-".repeat(line))).join(""));
+    const block = plainBlock(source, text, start);
     const records: LineRecord[] = [];
     for (const line of lines) {
-      if (typeof line === "string") records.push(new LineRecord(source, offset, Buffer.from(line)));
-      else droppedBytes += line;
-      offset += typeof line === "string" ? line.length + 1 : line;
+      const [place, length] = [offset - start, typeof line === "string" ? line.length : line];
+      if (typeof line === "string") records.push(new LineRecord(source, offset, text, place, place + length));
+      else droppedBytes += length;
+      offset += typeof line === "string" ? length + 1 : length;
     }
-    this.give(new RecordBlock(records, { source, start, mark: { offset }, heldBytes: offset - start, droppedBytes }));
+    const origin = { source, start, mark: { offset }, heldBytes: offset - start, droppedBytes, block };
+    this.give(new RecordBlock(records, origin));
   }
 
   private give(block: Block): void {

@@ -56,12 +56,13 @@ describe("a batch", () => {
     expect(run.count("outrigger_log_held_bytes")).toBe(0);
   });
 
-  test("of records that a limit on lines cuts is acknowledged with the last of them", async () => {
+  test("of records that a limit on lines cuts is acknowledged part by part where there are places between them", async () => {
     const run = new QueueRun(async () => delivered, { batch: { lines: 2 } });
     run.offerRecords("a", "b", "c");
+    run.offerRecords("d", 4, "e", "f");
     await run.queue.flush();
-    expect([run.done, run.released]).toEqual([["4-6"], 1]);
-    expect(run.count("outrigger_log_acknowledged_bytes_total")).toBe(6);
+    expect([run.done, run.released]).toEqual([["0-4", "4-6", "6-16"], 2]);
+    expect(run.count("outrigger_log_acknowledged_bytes_total")).toBe(12);
   });
 
   test("waits for its age, counted from its oldest block, or until it is full", async () => {
@@ -177,13 +178,13 @@ describe("an output that does not take a batch", () => {
     run.offer("4\n5\n");
     run.offer("6\n");
     await Bun.sleep(0);
-    expect(run.done).toEqual(["0-4"]);
+    expect(run.done).toEqual(["0-4", "4-6"]);
     await run.queue.flush();
     expect(batches).toEqual([
       ["0", "1", "2", "3", "4", "5", "6"],
       ["3", "5"],
     ]);
-    expect(run.done).toEqual(["0-4", "4-8", "8-12", "12-14"]);
+    expect(run.done).toEqual(["0-4", "4-6", "6-8", "8-12", "12-14"]);
     expect(run.count("outrigger_log_discarded_bytes_total", { cause: "rejected" })).toBe(2);
     expect(run.count("outrigger_log_acknowledged_bytes_total")).toBe(12);
   });
@@ -200,10 +201,25 @@ describe("an output that does not take a batch", () => {
     run.offerRecords("5", "6", "bad");
     await run.queue.flush();
     expect(taken).toEqual(["0", "1", "2", "4", "5", "6"]);
-    expect(run.done).toEqual(["0-12", "12-20"]);
+    expect(run.done).toEqual(["0-4", "4-6", "6-10", "10-12", "12-14", "14-16", "16-20"]);
     const cause = outcome === "refused" ? "refused" : "too_large";
     expect(run.count("outrigger_log_discarded_bytes_total", { cause })).toBe(8);
     expect(run.count("outrigger_log_ledger_imbalance_bytes")).toBe(0);
+  });
+
+  test("of one block, but has its first half: a kill brought that half again, however long ago it was acknowledged", async () => {
+    const taken: string[] = [];
+    const run = new QueueRun(async (batch) => {
+      const lines = linesIn(batch);
+      if (lines.length > 2) return { outcome: "tooLarge", reason: "halves, please" };
+      if (lines.includes("3")) return { outcome: "retry", reason: "busy", afterMs: 60_000 };
+      taken.push(...lines);
+      return delivered;
+    });
+    run.offer("0\n1\n2\n3\n");
+    await until(() => run.said.includes("log_output_failing"));
+    expect([taken, run.done, run.released]).toEqual([["0", "1"], ["0-4"], 0]);
+    run.abort.abort();
   });
 
   test("is given up on after as many attempts as the policy allows", async () => {

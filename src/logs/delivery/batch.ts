@@ -8,7 +8,7 @@
  * Inputs read only while there is room. A stalled output therefore stops the reading for itself, at a known amount of
  * memory; the files on disk are the buffer behind it. While one batch is under way the next gathers.
  */
-import type { Batch, BatchLimits, Block, Delivery, Gauge, Lane, LogOutput, Thread } from "../../contracts.ts";
+import type { Batch, BatchLimits, Block, Delivery, Gauge, Lane, LogOutput, Mark, Thread } from "../../contracts.ts";
 import { Backoff } from "./backoff.ts";
 import { Burial } from "./burial.ts";
 import type { DeadLetters } from "./dead-letters.ts";
@@ -17,7 +17,7 @@ import { batchOf } from "./narrow.ts";
 import { type Outcome, outcomeOf, rejectAll } from "./outcome.ts";
 import { OutputCounters } from "./output-counters.ts";
 import { Pauses } from "./pauses.ts";
-import { isEmpty, isPartOf } from "./piece.ts";
+import { isEmpty, isPartOf, markBefore } from "./piece.ts";
 import { batchLimits, type OutputPolicy, retryPolicy } from "./policy.ts";
 
 /** Memory that all outputs together may hold, and one of them at most. */
@@ -115,7 +115,7 @@ export class OutputQueue {
   offer(block: Block, owner: Owner): void {
     const heldBytes = block.heldBytes + blockOverheadBytes;
     const sinceMs = this.options.thread.clock.now();
-    this.gathering.add({ block, owner, heldBytes, sinceMs, isPlace: true });
+    this.gathering.add({ block, owner, heldBytes, sinceMs, mark: block.mark, from: block.start });
     this.hold(heldBytes);
     this.unsent += block.size;
     this.counters.offered(block);
@@ -260,16 +260,32 @@ export class OutputQueue {
     const next = this.left[0]?.blocks[0];
     let done = 0;
     for (; done < this.sent.length; done++) {
-      const { block, owner, heldBytes, isPlace } = this.sent[done]!;
+      const waiting = this.sent[done]!;
+      const { block, heldBytes } = waiting;
       if (next !== undefined && isPartOf(next, block)) break;
       this.hold(-heldBytes);
       this.unsent -= block.size;
-      if (isPlace) owner.acknowledged(block, this.name);
+      this.acknowledgeTo(waiting.mark, waiting);
       block.release?.();
     }
     this.sent.splice(0, done);
+    if (next !== undefined) this.acknowledgeBefore(next);
     this.counters.balance([...this.left.flatMap(({ blocks }) => blocks), ...this.gathering.blocks]);
     if (wasFull && this.room > 0) this.options.onRoom();
+  }
+
+  /** Of a block that comes in pieces, all before the first that is left: after a kill it would come again. */
+  private acknowledgeBefore(next: Block): void {
+    const mark = markBefore(next);
+    const [first, ...others] = this.sent;
+    if (first === undefined || mark === undefined || mark.offset <= first.from) return;
+    this.acknowledgeTo(mark, first);
+    this.sent = [{ ...first, from: mark.offset }, ...others];
+  }
+
+  private acknowledgeTo(mark: Mark | undefined, { block, owner, from }: Waiting): void {
+    if (mark === undefined) return;
+    owner.acknowledged({ source: block.source, start: from, end: mark.offset, mark }, this.name);
   }
 
   private async pause({ reason, cause = "other", afterMs }: Retry): Promise<void> {

@@ -1,6 +1,7 @@
 /** Blocks that wait to be sent, oldest first, until they are enough for a batch or the oldest has waited long enough. */
-import type { BatchLimits, Block, LogInput } from "../../contracts.ts";
+import type { BatchLimits, Block, LogInput, Mark } from "../../contracts.ts";
 import { splitAt } from "./narrow.ts";
+import { markBefore } from "./piece.ts";
 
 /** Who is told that a block is done. */
 export type Owner = Pick<LogInput, "acknowledged">;
@@ -12,8 +13,10 @@ export interface Waiting {
   /** Memory that is free again once it is acknowledged. */
   readonly heldBytes: number;
   readonly sinceMs: number;
-  /** False for a part of a block of records that does not end where its input knows a place. */
-  readonly isPlace: boolean;
+  /** What is acknowledged once it is done; undefined for a part of a block that ends where its input knows no place. */
+  readonly mark: Mark | undefined;
+  /** Offset up to which that was said already. */
+  readonly from: number;
 }
 
 export class Gathering {
@@ -92,7 +95,8 @@ export class Gathering {
   private cut(at: number, lines: number): void {
     const one = this.waiting[at]!;
     const [head, rest] = splitAt(one.block, lines);
-    const isPlace = head.records === undefined;
-    this.waiting.splice(at, 1, { ...one, block: head, heldBytes: 0, isPlace }, { ...one, block: rest });
+    const mark = markBefore(rest);
+    const from = mark?.offset ?? one.from;
+    this.waiting.splice(at, 1, { ...one, block: head, heldBytes: 0, mark }, { ...one, block: rest, from });
   }
 }

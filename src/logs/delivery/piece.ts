@@ -14,6 +14,13 @@ export type Run = readonly [from: number, to: number];
 export interface Piece extends Block {
   /** What it was cut from: a block, or a piece. */
   readonly whole: Block;
+  /** The mark of the place where it begins; undefined where the input knows none there. */
+  readonly before: Mark | undefined;
+}
+
+/** The mark of the place where a piece begins; undefined where there is none, and for a block that was not cut. */
+export function markBefore(part: Block): Mark | undefined {
+  return (part as Partial<Piece>).before;
 }
 
 /** Bytes of the source that a block stands for, less what rules left out of it. */
@@ -62,6 +69,7 @@ class LinesPiece implements Piece {
   readonly count: number;
   private readonly from: number;
   private known: { readonly start: number; readonly mark: Mark } | undefined;
+  private begin: Mark | undefined;
 
   /** @param from where it begins in the bytes of `whole` */
   constructor(whole: Block, from: number, to: number, count: number) {
@@ -77,6 +85,11 @@ class LinesPiece implements Piece {
 
   get size(): number {
     return this.bytes.length;
+  }
+
+  get before(): Mark {
+    this.begin ??= this.whole.markAt(this.from);
+    return this.begin;
   }
 
   get start(): number {
@@ -111,16 +124,20 @@ class LinesPiece implements Piece {
   /** Looked up once, and only when it matters: a mark is a hash over bytes. */
   private get places() {
     this.known ??= {
-      start: this.from === 0 ? this.whole.start : this.whole.markAt(this.from).offset,
+      start: this.from === 0 ? this.whole.start : this.before.offset,
       mark: this.isLast ? this.whole.mark : this.whole.markAt(this.from + this.bytes.length),
     };
     return this.known;
   }
 }
 
-/** Records have no marks of their own: only the last piece ends where the input knows a place, and gives the block back. */
+/**
+ * Its own mark is but an offset, unless it is the last piece: whether the input knows a place there is asked apart. The
+ * last piece gives the block back.
+ */
 class RecordsPiece extends RecordBlock implements Piece {
   readonly whole: Block;
+  private readonly from: number;
 
   constructor(whole: Block, records: readonly LogRecord[], [from, to]: Run) {
     const { source, heldBytes } = whole;
@@ -131,6 +148,15 @@ class RecordsPiece extends RecordBlock implements Piece {
     const droppedBytes = mark.offset - start - kept;
     super(records.slice(from, to), { source, start, mark, heldBytes, droppedBytes, block: isLast ? whole : undefined });
     this.whole = whole;
+    this.from = from;
+  }
+
+  get before(): Mark | undefined {
+    return this.markBefore(0);
+  }
+
+  override markBefore(item: number): Mark | undefined {
+    return this.whole.markBefore?.(this.from + item);
   }
 }
 

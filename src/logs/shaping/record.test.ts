@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { LogRecord } from "../../contracts.ts";
 import { plainBlock } from "../plain-block.ts";
 import { LineRecord, linesOf, RecordBlock, recordsOf } from "./record.ts";
 
@@ -59,4 +60,19 @@ test("a time is read when it is asked for; a value that is none leaves the time 
   expect([record.time, record.time, asked]).toEqual([7n, 7n, 1]);
   record.readTimeLater("no time", reader);
   expect([record.time, record.clone().time, asked]).toEqual([7n, 7n, 2]);
+});
+
+test("between records there are marks, but not behind bytes that were dropped or before one that another goes on behind", () => {
+  const block = plainBlock(source, Buffer.from("a1\nb\na2\nc\n"), 50);
+  const marksOf = (records: readonly LogRecord[], end = 60) => {
+    const made = new RecordBlock(records, { source, start: 50, mark: { offset: end }, heldBytes: 0, block });
+    return records.map((_, item) => made.markBefore(item)?.offset);
+  };
+  const [a1, b, a2, c] = recordsOf(block) as [LineRecord, LineRecord, LineRecord, LineRecord];
+  expect(marksOf([a1, b, a2, c])).toEqual([50, 53, 55, 58]);
+  expect(marksOf([a1, b, a2, c], 55)).toEqual([50, 53, 55, undefined]);
+  expect(marksOf([a1, a2, c])).toEqual([50, undefined, undefined]);
+  expect(marksOf([b, c])).toEqual([undefined, undefined]);
+  a1.append(a2);
+  expect(marksOf([a1, b, c])).toEqual([50, undefined, 58]);
 });

@@ -44,6 +44,11 @@ export function recordsOf(block: Block): readonly LogRecord[] {
   return records;
 }
 
+/** Bytes of the source a record was made of; NaN where that is not known. */
+function spanOf(record: LogRecord): number {
+  return record instanceof LineRecord ? record.span : Number.NaN;
+}
+
 /** Where a block of records comes from. */
 export interface RecordOrigin {
   readonly source: LogSource;
@@ -96,6 +101,20 @@ export class RecordBlock implements Block {
 
   markAt(): Mark {
     throw new Error("a block of records has no places");
+  }
+
+  /**
+   * There is one where what comes before the record are the records before it and nothing else: bytes that were dropped
+   * lie nobody knows where, and of records whose lines lie mixed one may go on behind it.
+   */
+  markBefore(item: number): Mark | undefined {
+    const { block } = this;
+    const record = this.records[item];
+    if (!(record instanceof LineRecord) || block === undefined || block.records !== undefined) return undefined;
+    const offset = this.records.slice(0, item).reduce((end, one) => end + spanOf(one), this.start);
+    if (offset !== record.offset || offset < block.start || offset > this.end) return undefined;
+    const mark = block.markAt(record.beginning);
+    return mark.offset === offset ? mark : undefined;
   }
 
   release(): void {
