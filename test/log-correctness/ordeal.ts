@@ -170,7 +170,7 @@ class Ordeal {
   }
 
   private judgeHttp(journal: readonly JournalEntry[]): Verdict {
-    const delivered = this.sink.accepted.map(({ life, at, body }) => ({ life, at, bytes: body }));
+    const delivered = this.sink.accepted.map(({ life, at, knownAt, body }) => ({ life, at, knownAt, bytes: body }));
     return judge(journal, this.lives, delivered, failingWaitMs);
   }
 

@@ -11,6 +11,8 @@ export interface Accepted {
   readonly life: number;
   /** Unix milliseconds of the answer. */
   readonly at: number;
+  /** When the same collector's next request with other lines began: until then, the answer may have been under way. */
+  knownAt?: number;
   readonly body: Uint8Array;
 }
 
@@ -31,6 +33,8 @@ export type Outcome = (typeof outcomes)[number];
 
 interface Waiting {
   readonly life: number;
+  /** When the request that is read now began. Unix milliseconds. */
+  since: number;
   bytes: Buffer;
   outcome: Outcome | undefined;
   open: boolean;
@@ -63,9 +67,10 @@ export class Sink {
       port: 0,
       socket: {
         open: (socket) => {
-          socket.data = { life: this.life, bytes: Buffer.alloc(0), outcome: undefined, open: true };
+          socket.data = { life: this.life, since: 0, bytes: Buffer.alloc(0), outcome: undefined, open: true };
         },
         data: (socket, bytes) => {
+          if (socket.data.bytes.length === 0) socket.data.since = Date.now();
           socket.data.bytes = Buffer.concat([socket.data.bytes, bytes]);
           this.read(socket);
         },
@@ -107,6 +112,7 @@ export class Sink {
       this.fault(socket, `${body.length - length} bytes after the body`);
       return;
     }
+    this.noteKnown(data, body);
     this.answer(socket, data.outcome, new Uint8Array(body));
     data.bytes = Buffer.alloc(0);
     data.outcome = undefined;
@@ -128,6 +134,14 @@ export class Sink {
     const length = valuesOf("content-length");
     if (length.length !== 1 || !/^[1-9]\d*$/.test(length[0]!)) return this.fault(socket, `length ${length.join()}`);
     return Number(length[0]);
+  }
+
+  /** A client that sends other lines has read the answer to those before; one that gave up sends the same again. */
+  private noteKnown({ life, since }: Waiting, body: Uint8Array): void {
+    const last = this.accepted.at(-1);
+    if (last === undefined || last.life !== life || last.knownAt !== undefined) return;
+    const length = Math.min(last.body.indexOf(10), body.length);
+    if (Buffer.compare(last.body.subarray(0, length), body.subarray(0, length)) !== 0) last.knownAt = since;
   }
 
   private choose(): Outcome {

@@ -11,10 +11,13 @@ export interface Life {
   checkpointAt: number;
 }
 
-/** Whole lines in the order in which an output took them. `at` is missing where it is not known. */
+/** Whole lines in the order in which an output took them. */
 export interface Delivered {
   readonly life: number;
+  /** When they were acknowledged; missing where it is not known. Unix milliseconds. */
   readonly at?: number;
+  /** When the collector had certainly read that: what it asked next came then. Missing where nothing came. */
+  readonly knownAt?: number | undefined;
   readonly bytes: Uint8Array;
 }
 
@@ -26,18 +29,20 @@ export interface Verdict {
   readonly altered: number;
   readonly disordered: number;
   readonly duplicates: number;
-  /** Of one collector, in bytes, and how many it might have been; undefined where times are not known. */
-  readonly worst: Repeats | undefined;
+  /** Undefined where times are not known. */
+  readonly repeats: Repeats | undefined;
   /** Longest time from an acknowledgement that no checkpoint held to the kill, in milliseconds. */
   readonly unkeptMs: number;
   readonly examples: readonly string[];
 }
 
+/** Lines that came twice or more, in bytes. */
 export interface Repeats {
-  readonly repeatedBytes: number;
-  readonly allowedBytes: number;
-  /** How many lines of which stream. */
-  readonly lines: Readonly<Record<string, number>>;
+  readonly bytes: number;
+  /** Of them, those that might not: a checkpoint was written, before the kill, after they had been acknowledged. */
+  readonly beyondBytes: number;
+  /** At most a few of these, in words. */
+  readonly beyond: readonly string[];
 }
 
 /** A look a second, and as much as a busy machine takes for the first one of a collector. */
@@ -47,8 +52,8 @@ const seenMs = 5_000;
 export const failingWaitMs = 10_000;
 /** The same for an output that takes everything with the look that finds it. */
 export const steadyWaitMs = 0;
-/** Answers that were on their way when the checkpoint was written. */
-const underWayMs = 1_000;
+/** `Date.now()` is up to so much behind. */
+const clockStepMs = 1;
 const mostExamples = 8;
 
 export function judge(
@@ -78,46 +83,67 @@ class Reading {
   private disordered = 0;
   private duplicates = 0;
   private readonly examples: string[] = [];
-  private readonly seen = new Map<string, Set<number>>();
+  /** By stream and number: the delivery after which the line must not come again, if there was one. */
+  private readonly seen = new Map<string, Map<number, Delivered | undefined>>();
   private readonly lives: readonly Life[];
-  private readonly perLife: { last: Map<string, number>; repeatedBytes: number; lines: Record<string, number> }[];
-  private readonly times: { life: number; at: number; bytes: number }[] = [];
+  /** By collector and stream: the number of the line that came last. */
+  private readonly last: readonly Map<string, number>[];
+  private readonly times: { life: number; at: number }[] = [];
+  private readonly repeats = { bytes: 0, beyondBytes: 0, beyond: [] as string[] };
 
   constructor(lives: readonly Life[]) {
     this.lives = lives;
-    this.perLife = lives.map(() => ({ last: new Map(), repeatedBytes: 0, lines: {} }));
+    this.last = lives.map(() => new Map());
   }
 
-  take({ life, at, bytes }: Delivered): void {
-    if (at !== undefined) this.times.push({ life, at, bytes: bytes.length });
+  take(delivered: Delivered): void {
+    const { life, at, bytes } = delivered;
+    if (at !== undefined) this.times.push({ life, at });
     const lines = Buffer.from(bytes).toString("latin1").split("\n");
     if (lines.pop() !== "") this.wrong("altered", `a batch of collector ${life} does not end with a line`);
-    for (const text of lines) this.takeLine(text, life);
+    const kept = this.isKept(delivered) ? delivered : undefined;
+    for (const text of lines) this.takeLine(text, life, kept);
   }
 
-  private takeLine(text: string, life: number): void {
+  /**
+   * True when the collector's last checkpoint must have all of it: it was written after the acknowledgement had been
+   * read. What was acknowledged later, or by an answer that was under way, may come again after a kill.
+   */
+  private isKept({ life, knownAt }: Delivered): boolean {
+    return knownAt !== undefined && knownAt + clockStepMs <= this.lives[life]!.checkpointAt;
+  }
+
+  private takeLine(text: string, life: number, kept: Delivered | undefined): void {
     const line = readLine(text);
     if (line === undefined) {
       this.wrong("altered", `collector ${life}: ${text.slice(0, 60)}`);
       return;
     }
     const { stream, number } = line;
-    const own = this.perLife[life]!;
-    const last = own.last.get(stream) ?? -1;
+    const last = this.last[life]!.get(stream) ?? -1;
     if (number <= last) this.wrong("disordered", `collector ${life}: ${stream} ${number} after ${last}`);
-    own.last.set(stream, number);
-    const seen = this.seen.get(stream) ?? new Set();
+    this.last[life]!.set(stream, number);
+    const seen = this.seen.get(stream) ?? new Map<number, Delivered | undefined>();
     this.seen.set(stream, seen);
-    if (seen.has(number)) {
-      this.duplicates++;
-      own.repeatedBytes += text.length + 1;
-      own.lines[stream] = (own.lines[stream] ?? 0) + 1;
-    }
-    seen.add(number);
+    const before = seen.get(number);
+    if (seen.has(number)) this.repeated(`${stream} ${number}`, text.length + 1, life, before);
+    seen.set(number, before ?? kept);
+  }
+
+  private repeated(line: string, bytes: number, life: number, before: Delivered | undefined): void {
+    this.duplicates++;
+    this.repeats.bytes += bytes;
+    if (before === undefined) return;
+    this.repeats.beyondBytes += bytes;
+    const { killedAt, checkpointAt } = this.lives[before.life]!;
+    const ago = (at: number) => `${Math.round(killedAt - at)} ms`;
+    const times = `acknowledged ${ago(before.at!)} before the kill, known ${ago(before.knownAt!)}, checkpoint ${ago(checkpointAt)}`;
+    const what = `${line} came from collector ${before.life} and from ${life}: ${times}`;
+    if (this.repeats.beyond.length < mostExamples) this.repeats.beyond.push(what);
   }
 
   findMissing({ stream, lines }: Written, gone: readonly Passing[]): void {
-    const seen = this.seen.get(stream) ?? new Set();
+    const seen = this.seen.get(stream) ?? new Map();
     const isGone = (number: number) => gone.some(({ first, next }) => number >= first && number < next);
     const absent = Array.from({ length: lines }, (_, i) => i).filter((number) => !seen.has(number));
     const missing = absent.filter((number) => !isGone(number));
@@ -134,7 +160,7 @@ class Reading {
     return !this.lives.some((life, i) => {
       if (overlapMs(life, quietFrom) < lookMs || life.killedAt < to) return false;
       // What a collector has of a file comes before the next one's lines; unless it had not read it when it was truncated.
-      const isPast = left === "descriptor" && (this.perLife[i]!.last.get(stream) ?? -1) >= next;
+      const isPast = left === "descriptor" && (this.last[i]!.get(stream) ?? -1) >= next;
       return isPast || life.killedAt > to + waitMs;
     });
   }
@@ -147,28 +173,10 @@ class Reading {
       altered,
       disordered,
       duplicates,
-      worst: this.worst(),
+      repeats: this.times.length === 0 ? undefined : this.repeats,
       unkeptMs: this.unkeptMs(),
       examples,
     };
-  }
-
-  /**
-   * The collector that came nearest to repeating more than it may, or went beyond. What one collector had acknowledged
-   * after its last checkpoint may be repeated by the next, or by a later one when that did not come so far.
-   */
-  private worst(): Repeats | undefined {
-    if (this.times.length === 0) return undefined;
-    let allowedBytes = 0;
-    const all: Repeats[] = this.perLife.map(({ repeatedBytes, lines }, life) => {
-      const repeats = { repeatedBytes, allowedBytes, lines };
-      const since = this.lives[life]!.checkpointAt - underWayMs;
-      const unkept = this.times.filter((one) => one.life === life && one.at > since);
-      allowedBytes = Math.max(0, allowedBytes - repeatedBytes) + unkept.reduce((sum, { bytes }) => sum + bytes, 0);
-      return repeats;
-    });
-    const excess = (one: Repeats) => one.repeatedBytes - one.allowedBytes;
-    return all.sort((a, b) => excess(b) - excess(a))[0];
   }
 
   private unkeptMs(): number {
