@@ -3,9 +3,12 @@ import { appendFileSync, copyFileSync, existsSync, renameSync, rmSync, truncateS
 import { FollowRun } from "../kit/follow-run.ts";
 import { seeded, seedOf } from "../kit/random.ts";
 
+const hourMs = 60 * 60 * 1_000;
+
 /**
- * A model of an application, its rotation, and a collector that is stopped and killed, with a simple oracle: every
- * line comes out; it comes again only if it had come since the last checkpoint before a kill; order is kept.
+ * A model of an application, its rotation, a clock that is set, an output that stalls, and a collector that is stopped
+ * and killed, with a simple oracle: every line comes out; it comes again only if no checkpoint had it, because it had
+ * not been acknowledged or none was written since, before a kill; order is kept.
  */
 class Model {
   readonly run = new FollowRun();
@@ -19,6 +22,8 @@ class Model {
   private last = -1;
   private readonly came = new Set<number>();
   private sinceCheckpoint: number[] = [];
+  /** Of these, those that the output has not acknowledged. */
+  private unacknowledged: number[] = [];
   private readonly mayRepeat = new Set<number>();
   /** Rotated files that were open when they had their last line, oldest first. */
   private generations = 0;
@@ -46,6 +51,10 @@ class Model {
       [3, () => this.restart(true)],
       [4, () => this.rotateWhileAway()],
       [3, () => this.dropOldest()],
+      [3, () => this.stall()],
+      [3, () => this.acknowledgeSome()],
+      [6, () => this.recover()],
+      [2, () => this.setClock()],
     ]);
     this.done.push(String(act).replace(/^.*this\./, ""));
     act();
@@ -53,6 +62,7 @@ class Model {
 
   /** Reads to the end and compares. */
   finish(): void {
+    this.recover();
     for (let i = 0; i < 10; i++) this.step(1_000);
     const missing = Array.from({ length: this.next }, (_, i) => i).filter((number) => !this.came.has(number));
     if (missing.length > 0) this.fail(`missing ${missing.slice(0, 5)} of ${this.next}`);
@@ -117,7 +127,7 @@ class Model {
   /** A file that is open is read to its end, though it has no name any more. */
   private dropOldest(): void {
     this.step(1_000);
-    if (!this.lookedSinceRotation || this.generations === 0) return;
+    if (!this.lookedSinceRotation || this.generations === 0 || !this.run.acknowledges) return;
     rmSync(this.path(this.generations), { force: true });
     this.generations--;
   }
@@ -130,7 +140,35 @@ class Model {
 
   private checkpoint(): void {
     this.run.checkpoint.write();
-    this.sinceCheckpoint = [];
+    this.sinceCheckpoint = [...this.unacknowledged];
+  }
+
+  /** The output acknowledges nothing from now on, and mostly takes nothing either. */
+  private stall(): void {
+    this.run.acknowledges = false;
+    if (this.random() < 0.7) this.run.output("stdout").room = 0;
+  }
+
+  private acknowledgeSome(): void {
+    const { offered } = this.run.output("stdout");
+    for (let count = Math.ceil(this.random() * offered.length); count > 0; count--) {
+      const block = offered.shift()!;
+      this.run.follower.acknowledged(block, "stdout");
+      const done = new Set(numbersIn(Buffer.from(block.bytes).toString("latin1")));
+      this.unacknowledged = this.unacknowledged.filter((number) => !done.has(number));
+    }
+  }
+
+  private recover(): void {
+    this.run.acknowledges = true;
+    this.run.output("stdout").room = Number.MAX_SAFE_INTEGER;
+    this.step(0);
+    this.unacknowledged = [];
+  }
+
+  /** Hours or days ahead or back: times of files do not change with it. */
+  private setClock(): void {
+    this.run.wallAheadMs = Math.round((this.random() - 0.5) * (this.random() < 0.5 ? hourMs : 100 * hourMs));
   }
 
   private restart(killed: boolean): void {
@@ -142,8 +180,9 @@ class Model {
     this.judge();
     this.run.end({ killed });
     this.isRunning = false;
-    if (killed) for (const number of this.sinceCheckpoint) this.mayRepeat.add(number);
+    for (const number of killed ? this.sinceCheckpoint : this.unacknowledged) this.mayRepeat.add(number);
     this.sinceCheckpoint = [];
+    this.unacknowledged = [];
   }
 
   private start(): void {
@@ -162,6 +201,7 @@ class Model {
       if (this.came.has(number) && !this.mayRepeat.has(number)) this.fail(`${number} came twice`);
       this.came.add(number);
       this.sinceCheckpoint.push(number);
+      if (!this.run.acknowledges) this.unacknowledged.push(number);
       this.last = number;
     }
     this.judged = text.length;
@@ -181,11 +221,18 @@ class Model {
   }
 }
 
+function numbersIn(text: string): number[] {
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => Number.parseInt(line, 10));
+}
+
 const runs = 30;
 const acts = 150;
 
 test.each([[["app.log"]], [["app.log*"]]])(
-  "random appends, rotations, stops and kills, patterns %p: nothing is lost, repeated or disordered",
+  "random appends, rotations, stalls, clocks, stops and kills, patterns %p: nothing is lost, repeated or disordered",
   (patterns) => {
     const seed = seedOf("a log and its collector");
     for (let run = 0; run < runs; run++) {

@@ -39,8 +39,8 @@ export interface Outcome {
 
 /** How many logs the writer has. */
 const streams = 9;
-/** How long the last collector may deliver nothing while something is left: longer than any pause between retries. */
-const settleMs = 40_000;
+/** How long the last collector may deliver nothing while something is left: longer than three pauses in a row. */
+const settleMs = 95_000;
 const writer = join(import.meta.dirname, "writer.ts");
 
 export async function ordeal(options: OrdealOptions): Promise<Outcome> {
@@ -111,13 +111,16 @@ class Ordeal {
   private async start(): Promise<void> {
     this.sink.life = this.lives.length;
     const stdout = openSync(join(this.pod.folder, `${this.lives.length}.out`), "w");
-    this.lives.push({ readyAt: Number.POSITIVE_INFINITY, killedAt: Number.POSITIVE_INFINITY, checkpointAt: 0 });
+    const never = Number.POSITIVE_INFINITY;
+    this.lives.push({ startMs: 0, readyAt: never, killedAt: never, checkpointAt: 0 });
     this.sidecar = this.pod.spawn(undefined, { stdout });
     closeSync(stdout);
     const { sidecar } = this;
+    const spawnedAt = Date.now();
     await until(() => sidecar.count("ready") > 0 || sidecar.hasEnded, { what: "ready" });
     if (sidecar.hasEnded) throw new Error(`the sidecar ended: ${sidecar.errorText}`);
-    this.lives.at(-1)!.readyAt = Date.now();
+    const readyAt = Date.now();
+    Object.assign(this.lives.at(-1)!, { readyAt, startMs: readyAt - spawnedAt });
   }
 
   private knownFiles(): number {
@@ -145,11 +148,15 @@ class Ordeal {
 
   /** Lets the last collector deliver what is left, then ends it. */
   private async end(journal: readonly JournalEntry[]): Promise<void> {
-    for (let before = -1, since = Date.now(); Date.now() - since < settleMs; await Bun.sleep(500)) {
+    let [before, judged] = [-1, -1];
+    for (let since = Date.now(); Date.now() - since < settleMs; await Bun.sleep(500)) {
       const now = this.sink.accepted.length;
       if (now !== before) since = Date.now();
-      // To judge takes a while, in which nothing can be answered.
-      else if (this.judgeHttp(journal).missing === 0) break;
+      // To judge takes a while, in which nothing can be answered: not twice for the same.
+      else if (now !== judged) {
+        if (this.judgeHttp(journal).missing === 0) break;
+        judged = now;
+      }
       before = now;
     }
     const { missing, examples } = this.judgeHttp(journal);

@@ -11,7 +11,9 @@ function journal(left: Passing["left"]): JournalEntry[] {
   ];
 }
 
-const life = (readyAt: number, killedAt = Number.POSITIVE_INFINITY): Life => ({ readyAt, killedAt, checkpointAt: 0 });
+function life(readyAt: number, killedAt = Number.POSITIVE_INFINITY, startMs = 500): Life {
+  return { startMs, readyAt, killedAt, checkpointAt: 0 };
+}
 
 function bytesOf(...numbers: number[]): Buffer {
   return Buffer.from(numbers.map((number) => `${lineOf("s", number, 5)}\n`).join(""));
@@ -46,6 +48,11 @@ test("lines of a file that nothing points to are gone only where no collector wa
   expect(missing("file", [life(0, 7_000), life(8_000)], [came(1, 2)])).toBe(2);
 });
 
+test("lines are gone when a collector that took long to start had no time for a look, in proportion", () => {
+  expect(missing("nothing", [life(6_000, 20_000, 1_300)], [came(0, 2)])).toBe(2);
+  expect(missing("nothing", [life(6_000, 20_000, 1_400)], [came(0, 2)])).toBe(0);
+});
+
 test("what is not there at all is missing, whatever is gone", () => {
   expect(missing("nothing", [life(0, 9_500), life(9_900)], [came(1, 0, 1)])).toBe(1);
 });
@@ -53,7 +60,7 @@ test("what is not there at all is missing, whatever is gone", () => {
 describe("lines that come again after a kill", () => {
   const written: JournalEntry[] = [{ kind: "written", stream: "s", lines: 4, rotations: 0 }];
   /** Each was killed 500 ms after its last checkpoint. */
-  const lives = [2_000, 4_000, 6_000].map((killedAt) => ({ readyAt: 0, killedAt, checkpointAt: killedAt - 500 }));
+  const lives = [2_000, 4_000, 6_000].map((killedAt) => ({ ...life(0, killedAt), checkpointAt: killedAt - 500 }));
   const taken = (in_: number, knownAt: number | undefined, ...numbers: number[]): Delivered => {
     return { life: in_, at: (knownAt ?? 2_000) - 5, knownAt, bytes: bytesOf(...numbers) };
   };
