@@ -4,7 +4,7 @@
  *   {"create":{"_index":"logs-app-default","_id":"k3J…-12345"}}
  *   {"@timestamp":"2026-01-01T00:00:00.000Z","message":"hello"}
  */
-import type { Batch, Block, LogRecord, LogSource } from "../contracts.ts";
+import type { Batch, Block, LogFields, LogRecord, LogSource } from "../contracts.ts";
 import { ByteWriter } from "./_byte-writer.ts";
 import { type DocumentRules, Documents, isoTime } from "./_documents.ts";
 import type { IndexName } from "./_index-name.ts";
@@ -22,6 +22,8 @@ const documentBytes = 200;
 /** Of the hash of a source's id that stands in its documents' ids. */
 const hashBytes = 15;
 const newline = 10;
+const noFields: LogFields = {};
+const noAction = { source: undefined, index: "", action: new Uint8Array() };
 
 export class BulkEncoding {
   private readonly rules: BulkRules;
@@ -29,6 +31,7 @@ export class BulkEncoding {
   private readonly documents: Documents;
   private readonly hashes = new WeakMap<LogSource, string>();
   private now = "";
+  private last: { source: LogSource | undefined; index: string; action: Uint8Array } = noAction;
 
   constructor(rules: BulkRules) {
     this.rules = rules;
@@ -48,7 +51,7 @@ export class BulkEncoding {
 
   private lines(block: Block): void {
     const { source } = block;
-    const action = this.action(source, this.rules.index.of(source.fields, this.now));
+    const action = this.action(source, this.rules.index.of(source.fields, noFields, this.now));
     const offsetOf = offsets(block);
     eachLineOf(
       block,
@@ -65,14 +68,19 @@ export class BulkEncoding {
     const { source, time, fields, offset } = record;
     const { index } = this.rules;
     const day = time === undefined || !index.isDated ? this.now : isoTime(time);
-    const named = index.isNamed && fields !== undefined ? { ...source.fields, ...fields } : source.fields;
-    this.open(this.action(source, index.of(named, day)), offset);
+    this.open(this.action(source, index.of(source.fields, fields ?? noFields, day)), offset);
     this.documents.record(record);
     this.writer.byte(newline);
   }
 
-  /** The beginning of the action's line, up to the offset. */
+  /** The beginning of the action's line, up to the offset. Most are that of the line before. */
   private action(source: LogSource, index: string): Uint8Array {
+    if (source !== this.last.source || index !== this.last.index)
+      this.last = { source, index, action: this.made(source, index) };
+    return this.last.action;
+  }
+
+  private made(source: LogSource, index: string): Uint8Array {
     const place = `{"create":{"_index":${JSON.stringify(index)}`;
     return Buffer.from(this.rules.withIds ? `${place},"_id":"${this.hashOf(source)}-` : `${place}}}\n`);
   }

@@ -2,6 +2,8 @@
 
 /** Memory above this is given back after a batch that needed it. */
 const keptBytes = 4 * 1024 * 1024;
+/** Up to here bytes are written one by one: a call of the runtime costs more. */
+const shortBytes = 24;
 /** Any varint of a number: ten groups of seven bits. */
 const mostVarintBytes = 10;
 
@@ -38,6 +40,12 @@ export class ByteWriter {
   copy(source: Uint8Array, start = 0, end = source.length): void {
     const count = end - start;
     this.reserve(count);
+    if (count <= shortBytes) {
+      const { room, length } = this;
+      for (let i = 0; i < count; i++) room[length + i] = source[start + i]!;
+      this.length += count;
+      return;
+    }
     // `Buffer.copy` takes half the time of `set` with a view (Bun 1.4), whatever array it is called on.
     Buffer.prototype.copy.call(source, this.room, this.length, start, end);
     this.length += count;
@@ -46,7 +54,20 @@ export class ByteWriter {
   /** As UTF-8. */
   text(text: string): void {
     this.reserve(text.length * 3);
+    if (text.length <= shortBytes && this.ascii(text)) return;
     this.length += this.room.write(text, this.length, "utf8");
+  }
+
+  /** Writes a text of ASCII; false where it is none, and nothing counts as written then. */
+  private ascii(text: string): boolean {
+    const { room, length } = this;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) return false;
+      room[length + i] = code;
+    }
+    this.length += text.length;
+    return true;
   }
 
   /** Base 128, for whole numbers from 0 to 2^53. */

@@ -8,6 +8,7 @@
  * A line's own members are copied as bytes and win over those of its entry: no name stands there twice.
  */
 import type { LogFields, LogRecord, LogSource } from "../contracts.ts";
+import { writeRfc3339 } from "../logs/shaping/parsing/rfc3339.ts";
 import type { ByteWriter } from "./_byte-writer.ts";
 import { unchangedBytes } from "./_items.ts";
 import { JsonScan } from "./_json-scan.ts";
@@ -25,6 +26,10 @@ export interface DocumentRules {
 /** What documents of a source have beside what stands in the line. */
 interface Shared {
   readonly fields: LogFields;
+  /** `@timestamp`, and those of the fields. */
+  readonly names: readonly string[];
+  /** `,"app":"shop"` */
+  readonly text: string;
   readonly scan: JsonScan;
   /** `"app":"shop"`, in the order of the scan's names behind `@timestamp`. */
   readonly members: readonly Uint8Array[];
@@ -84,7 +89,22 @@ export class Documents {
     }
   }
 
-  private fields({ fields, severity }: LogRecord, shared: Shared, time: string | undefined): void {
+  /** Parsed fields behind the members they share, as text: no object with all of them is made. */
+  private fields({ severity, fields: own = {} }: LogRecord, shared: Shared, known: string | undefined): void {
+    if (shared.names.some((name) => Object.hasOwn(own, name))) {
+      this.merged(own, severity, shared, known);
+      return;
+    }
+    const fields = JSON.stringify(own);
+    const isLevel =
+      severity !== undefined && !levelNames.some((name) => Object.hasOwn(own, name) || shared.names.includes(name));
+    const level = isLevel ? `,"level":"${severity}"` : "";
+    const rest = fields === "{}" ? "" : `,${fields.slice(1, -1)}`;
+    this.writer.text(`{"${timeName}":"${known ?? this.timeText}"${shared.text}${rest}${level}}`);
+  }
+
+  /** The same where a name stands in both: the record's own member counts. */
+  private merged(fields: LogFields, severity: LogRecord["severity"], shared: Shared, time: string | undefined): void {
     const document: Record<string, unknown> = { [timeName]: this.timeText, ...shared.fields, ...fields };
     if (time !== undefined) document[timeName] = time;
     if (severity !== undefined && !levelNames.some((name) => Object.hasOwn(document, name))) document.level = severity;
@@ -154,9 +174,12 @@ export class Documents {
     const members = kept.map(([name, value]) => Buffer.from(`${JSON.stringify(name)}:${JSON.stringify(value)}`));
     const beside = members.filter((_, at) => kept[at]![0] !== messageField);
     const all = Buffer.concat(beside.flatMap((member) => [separator, member]));
+    const names = [timeName, ...kept.map(([name]) => name)];
     const made = {
       fields: Object.fromEntries(kept),
-      scan: new JsonScan([timeName, ...kept.map(([name]) => name)]),
+      names,
+      text: members.map((member) => `,${member}`).join(""),
+      scan: new JsonScan(names),
       members,
       all,
       wrapped: this.wrapped(this.time, all),
@@ -173,8 +196,6 @@ function timeMember(time: string): Uint8Array {
 
 /** RFC 3339 in UTC, to the nanosecond where there are such. */
 export function isoTime(time: bigint): string {
-  const ms = time / 1_000_000n - (time < 0n && time % 1_000_000n !== 0n ? 1n : 0n);
-  const nanos = time - ms * 1_000_000n;
-  const text = new Date(Number(ms)).toISOString();
-  return nanos === 0n ? text : `${text.slice(0, -1)}${String(nanos).padStart(6, "0")}Z`;
+  const text = writeRfc3339(time);
+  return text.endsWith("000000Z") ? `${text.slice(0, -7)}Z` : text;
 }

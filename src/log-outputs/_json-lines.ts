@@ -1,5 +1,6 @@
 /** Lines as JSON objects, for outputs with `format: json`. */
 import type { Block, LogRecord } from "../contracts.ts";
+import { writeRfc3339 } from "../logs/shaping/parsing/rfc3339.ts";
 import { LineRecord, lineOf, recordsOf } from "../logs/shaping/record.ts";
 
 /** How an output of lines writes them: as they are, or each as one JSON object. */
@@ -30,18 +31,9 @@ function jsonOf(record: LogRecord): string {
   if (record.fields !== undefined) return lineOf(record);
   const { time, severity, text, source } = record;
   const own = {
-    ...(time === undefined ? {} : { time: rfc3339(time) }),
+    ...(time === undefined ? {} : { time: writeRfc3339(time) }),
     ...(severity === undefined ? {} : { severity }),
     message: text,
   };
   return JSON.stringify({ ...own, ...source.fields, ...own });
-}
-
-const second = 1_000_000_000n;
-
-/** Nanoseconds since the epoch as `2026-11-26T04:00:00.123456789Z`. */
-export function rfc3339(time: bigint): string {
-  const nanos = ((time % second) + second) % second;
-  const whole = new Date(Number((time - nanos) / 1_000_000n)).toISOString().slice(0, -5);
-  return `${whole}.${String(nanos).padStart(9, "0")}Z`;
 }

@@ -1,5 +1,5 @@
 /** A record taken apart as OpenTelemetry's data model of logs has it. */
-import type { LogRecord, Severity } from "../contracts.ts";
+import type { LogFields, LogRecord, Severity } from "../contracts.ts";
 import type { Attributes } from "./_otlp-resource.ts";
 
 export interface OtlpRecord {
@@ -33,41 +33,50 @@ const spanNames = ["span_id", "spanId", "spanID", "span.id", "spanid"];
 const flagNames = ["trace_flags", "traceFlags", "trace.flags"];
 
 export function otlpRecord({ fields, text, time, severity }: LogRecord): OtlpRecord {
-  const isKnown = time !== undefined && time > 0n;
-  const rest: Record<string, unknown> = { ...fields };
-  const traceId = takeId(rest, traceNames, 32);
-  const spanId = traceId === undefined ? undefined : takeId(rest, spanNames, 16);
-  const flags = traceId === undefined ? undefined : takeFlags(rest);
-  const ids = { time: isKnown ? time : undefined, severity, traceId, spanId, flags };
-  if (fields === undefined) return { ...ids, body: text, attributes: [] };
-  const message = messageNames.find((name) => typeof rest[name] === "string");
-  if (message === undefined) return { ...ids, body: rest, attributes: [] };
-  const body = rest[message];
-  delete rest[message];
-  return { ...ids, body, attributes: Object.entries(rest) };
+  const known = time !== undefined && time > 0n ? time : undefined;
+  if (fields === undefined)
+    return {
+      time: known,
+      severity,
+      body: text,
+      attributes: [],
+      traceId: undefined,
+      spanId: undefined,
+      flags: undefined,
+    };
+  const traceName = nameOfId(fields, traceNames, 32);
+  const spanName = traceName && nameOfId(fields, spanNames, 16);
+  const flagName = traceName && flagNames.find((name) => flagsOf(fields[name]) !== undefined);
+  const message = messageNames.find((name) => typeof fields[name] === "string");
+  const taken = [traceName, spanName, flagName, message];
+  const rest: [string, unknown][] = [];
+  for (const name in fields) if (!taken.includes(name)) rest.push([name, fields[name]]);
+  return {
+    time: known,
+    severity,
+    body: message === undefined ? Object.fromEntries(rest) : fields[message],
+    attributes: message === undefined ? [] : rest,
+    traceId: idIn(fields, traceName),
+    spanId: idIn(fields, spanName),
+    flags: flagName === undefined ? undefined : flagsOf(fields[flagName]),
+  };
 }
 
-/** An id of that many hexadecimal digits, not all of them 0; it is no field any more then. */
-function takeId(fields: Record<string, unknown>, names: readonly string[], digits: number): string | undefined {
-  for (const name of names) {
+/** The first of the names under which such an id stands: so many hexadecimal digits, not all of them 0. */
+function nameOfId(fields: LogFields, names: readonly string[], digits: number): string | undefined {
+  return names.find((name) => {
     const value = fields[name];
-    if (typeof value !== "string" || value.length !== digits || !/^[0-9a-fA-F]+$/.test(value) || /^0+$/.test(value))
-      continue;
-    delete fields[name];
-    return value.toLowerCase();
-  }
-  return undefined;
+    return typeof value === "string" && value.length === digits && /^[0-9a-fA-F]+$/.test(value) && !/^0+$/.test(value);
+  });
+}
+
+function idIn(fields: LogFields, name: string | undefined): string | undefined {
+  return name === undefined ? undefined : String(fields[name]).toLowerCase();
 }
 
 /** A byte, as a number or as two hexadecimal digits. */
-function takeFlags(fields: Record<string, unknown>): number | undefined {
-  for (const name of flagNames) {
-    const value = fields[name];
-    const isHex = typeof value === "string" && /^[0-9a-fA-F]{2}$/.test(value);
-    const flags = isHex ? Number.parseInt(value, 16) : value;
-    if (typeof flags !== "number" || !Number.isInteger(flags) || flags < 0 || flags > 255) continue;
-    delete fields[name];
-    return flags;
-  }
-  return undefined;
+function flagsOf(value: unknown): number | undefined {
+  const isHex = typeof value === "string" && /^[0-9a-fA-F]{2}$/.test(value);
+  const flags = isHex ? Number.parseInt(value, 16) : value;
+  return typeof flags === "number" && Number.isInteger(flags) && flags >= 0 && flags <= 255 ? flags : undefined;
 }

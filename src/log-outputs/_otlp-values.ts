@@ -4,7 +4,7 @@
  *   AnyValue { 1: string, 2: bool, 3: int64, 4: double, 5: ArrayValue { 1: values }, 6: KeyValueList { 1: KeyValue } }
  *   KeyValue { 1: key, 2: value }
  */
-import type { ByteWriter } from "./_byte-writer.ts";
+import { ByteWriter } from "./_byte-writer.ts";
 import type { Attributes } from "./_otlp-resource.ts";
 
 /** Deeper values are written as JSON text: receivers bound the depth of messages, mostly at 100. */
@@ -59,15 +59,30 @@ function writeNested(writer: ByteWriter, value: Record<string, unknown>, depth: 
 export function writePair(writer: ByteWriter, field: number, key: string, value: unknown, depth = 0): void {
   writer.byte(field);
   const start = writer.open();
-  writer.byte(0x0a);
-  const name = writer.open();
-  writer.text(key.toWellFormed());
-  writer.close(name);
-  writer.byte(0x12);
+  writer.copy(keyBytes(key));
   const inner = writer.open();
   writeAny(writer, value, depth);
   writer.close(inner);
   writer.close(start);
+}
+
+/** Keys are few; where they are not, they are not remembered. */
+const mostKeys = 2_000;
+const knownKeys = new Map<string, Uint8Array>();
+
+/** A KeyValue's key, and the tag of its value. */
+function keyBytes(key: string): Uint8Array {
+  const known = knownKeys.get(key);
+  if (known !== undefined) return known;
+  const name = Buffer.from(key.toWellFormed());
+  const writer = new ByteWriter();
+  writer.byte(0x0a);
+  writer.varint(name.length);
+  writer.copy(name);
+  writer.byte(0x12);
+  const bytes = writer.from(0);
+  if (knownKeys.size < mostKeys) knownKeys.set(key, bytes);
+  return bytes;
 }
 
 /** The same as JSON has it: 64-bit numbers are texts. */

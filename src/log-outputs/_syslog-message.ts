@@ -3,8 +3,8 @@
  * bytes it is.
  */
 import type { Clock, LogFields, LogRecord, LogSource, Severity } from "../contracts.ts";
+import { writeRfc3339 } from "../logs/shaping/parsing/rfc3339.ts";
 import { LineRecord, lineOf } from "../logs/shaping/record.ts";
-import { rfc3339 } from "./_json-lines.ts";
 import { Template } from "./_template.ts";
 
 export interface MessageOptions {
@@ -71,7 +71,7 @@ export class SyslogFormat {
     const names = this.namesOf(record.source);
     const header =
       this.options.format === "rfc5424"
-        ? `<${priority}>1 ${rfc3339(time).slice(0, -4)}Z ${names} ${this.structuredData(record)} `
+        ? `<${priority}>1 ${writeRfc3339(time).slice(0, -4)}Z ${names} ${this.structuredData(record)} `
         : `<${priority}>${oldTime(time)} ${names}: `;
     return { header, text: this.textOf(record) };
   }

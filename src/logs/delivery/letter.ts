@@ -1,5 +1,6 @@
 /** One dead letter: a line of NDJSON that says what was not delivered, why, and where it came from. */
 import type { Block } from "../../contracts.ts";
+import { writeRfc3339 } from "../shaping/parsing/rfc3339.ts";
 import { LineRecord, textOf } from "../shaping/record.ts";
 import type { Rejected } from "./outcome.ts";
 
@@ -19,7 +20,7 @@ function contentOf({ bytes, records }: Block): Record<string, unknown> {
   const record = records?.[0];
   if (record === undefined) return lineContent(withoutNewline(bytes));
   const known = {
-    ...(record.time === undefined ? {} : { recordTime: nanosAsText(record.time) }),
+    ...(record.time === undefined ? {} : { recordTime: writeRfc3339(record.time) }),
     ...(record.severity === undefined ? {} : { severity: record.severity }),
   };
   if (record.fields !== undefined) return { ...known, fields: { ...record.source.fields, ...record.fields } };
@@ -35,11 +36,4 @@ function lineContent(line: Uint8Array): Record<string, unknown> {
 
 function withoutNewline(bytes: Uint8Array): Uint8Array {
   return bytes.at(-1) === 10 ? bytes.subarray(0, -1) : bytes;
-}
-
-/** `2026-01-02T03:04:05.123456789Z` */
-function nanosAsText(time: bigint): string {
-  const nanos = ((time % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-  const seconds = new Date(Number((time - nanos) / 1_000_000n)).toISOString().slice(0, 19);
-  return `${seconds}.${String(nanos).padStart(9, "0")}Z`;
 }

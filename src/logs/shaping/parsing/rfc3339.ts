@@ -1,6 +1,6 @@
 /**
  * Dates as RFC 3339 writes them, and what programs make of it: a space instead of the T, a comma before the fraction,
- * an offset without its colon, or no offset at all.
+ * an offset without its colon, or no offset at all. And how we write them.
  */
 import { nanosOf, secondsOf } from "./civil.ts";
 import { digits, digitsEnd, fraction } from "./digits.ts";
@@ -74,4 +74,20 @@ function isAt(text: string, at: number, character: string): boolean {
 /** `T`, `t`, a space or an underscore. */
 function isBetween(code: number): boolean {
   return code === 84 || code === 32 || code === 116 || code === 95;
+}
+
+const billion = 1_000_000_000n;
+let lastWritten = Number.NaN;
+let lastWhole = "";
+
+/** Nanoseconds since the epoch as `2026-11-26T10:00:00.123456789Z`. Times of one second share the expensive part. */
+export function writeRfc3339(time: bigint): string {
+  const rest = Number(time % billion);
+  const nanos = rest < 0 ? rest + 1e9 : rest;
+  const seconds = Number(time / billion) - (rest < 0 ? 1 : 0);
+  if (seconds !== lastWritten) {
+    lastWhole = new Date(seconds * 1000).toISOString().slice(0, -4);
+    lastWritten = seconds;
+  }
+  return `${lastWhole}${String(nanos + 1e9).slice(1)}Z`;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { daysOf, yearOf } from "./civil.ts";
+import { writeRfc3339 } from "./rfc3339.ts";
 import { timeReader } from "./time.ts";
 
 const now = Date.UTC(2026, 10, 26, 12);
@@ -91,8 +92,18 @@ test("any moment is read back from how it is written, to the nanosecond", () => 
       fc.nat(999_999),
       (date, fine) => {
         const text = date.toISOString().replace("Z", `${String(fine).padStart(6, "0")}Z`);
-        expect(read("rfc3339", text)).toBe(BigInt(date.getTime()) * 1_000_000n + BigInt(fine));
+        const time = BigInt(date.getTime()) * 1_000_000n + BigInt(fine);
+        expect(read("rfc3339", text)).toBe(time);
+        expect(writeRfc3339(time)).toBe(text);
       },
     ),
   );
+});
+
+test("moments before 1970 are written as what they are", () => {
+  expect([-1n, -1_000_000_000n, -1_500_000_000n].map(writeRfc3339)).toEqual([
+    "1969-12-31T23:59:59.999999999Z",
+    "1969-12-31T23:59:59.000000000Z",
+    "1969-12-31T23:59:58.500000000Z",
+  ]);
 });

@@ -1,5 +1,6 @@
 /** Values of fields that are added: fixed ones, and texts in which `{name}` stands for another field. */
 import type { LogRecord } from "../../../contracts.ts";
+import { writeRfc3339 } from "../parsing/rfc3339.ts";
 import { FieldPath } from "./field-path.ts";
 
 /** Undefined when there is nothing to add. */
@@ -14,7 +15,7 @@ const ofRecord: Readonly<Record<string, ValueOf>> = {
   "@input": ({ source }) => source.input,
   "@offset": ({ offset }) => offset,
   "@severity": ({ severity }) => severity,
-  "@time": ({ time }) => (time === undefined ? undefined : timeText(time)),
+  "@time": ({ time }) => (time === undefined ? undefined : writeRfc3339(time)),
 };
 
 /** The names that begin with `@`. */
@@ -51,13 +52,4 @@ function valueNamed(name: string): ValueOf {
 function textOf(value: unknown): string {
   if (value === undefined || value === null) return "";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
-/** RFC 3339 with nanoseconds. */
-function timeText(time: bigint): string {
-  const billion = 1_000_000_000n;
-  const nanoseconds = ((time % billion) + billion) % billion;
-  const seconds = Number((time - nanoseconds) / billion);
-  const [whole] = new Date(seconds * 1000).toISOString().split(".");
-  return `${whole}.${String(nanoseconds).padStart(9, "0")}Z`;
 }
