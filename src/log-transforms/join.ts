@@ -47,7 +47,7 @@ function modesOf(options: Partial<Record<keyof typeof modes, RegExp | undefined>
   return keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]] as const]));
 }
 
-/** Makes one record of lines that belong together; how is in `logs/joining`. */
+/** Makes one record of lines that belong together; how is in `logs/shaping/joining`. */
 export default defineLogTransform<Options>({
   name: "join",
   doc: "Makes one record of several lines: stack traces by the language that wrote them, or by patterns.",

@@ -23,7 +23,7 @@ const full = z
 
 type Options = z.output<typeof full>;
 
-/** Chooses by the record itself, so that every output, retry and restart chooses the same; see `logs/transforms/sampling`. */
+/** Chooses by the record itself, so that every output, retry and restart chooses the same; see `logs/shaping/transforms/sampling`. */
 export default defineLogTransform<Options>({
   name: "sample",
   doc: "Keeps a share of the records, and drops the others, which is counted. The same record has the same fate in every output and after every restart.",

@@ -25,7 +25,7 @@ type Options = z.output<typeof full>;
 /** A piece whose next one does not come is written soon after it: it was cut off by a stop. */
 const quietMs = 5_000;
 
-/** Takes off what a container runtime wrote around lines; how is in `logs/unwrapping`. */
+/** Takes off what a container runtime wrote around lines; how is in `logs/shaping/unwrapping`. */
 export default defineLogTransform<Options>({
   name: "unwrap",
   doc: "Takes off what a container runtime wrote around each line, and joins the pieces of long ones.",

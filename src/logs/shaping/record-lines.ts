@@ -9,11 +9,6 @@ export function lineOf(record: LogRecord): string {
   return record.fields === undefined ? record.text : joined(record.source.fields, record.fields);
 }
 
-/** A record as one JSON object, whether it was parsed or not: the text of one that was not is its `message`. */
-export function jsonOf(record: LogRecord): string {
-  return joined(record.source.fields, record.fields ?? { message: record.text });
-}
-
 /** Both as one object. What the record says itself comes before what is said of its source. */
 function joined(ofSource: LogFields, own: Readonly<Record<string, unknown>>): string {
   const { keys, text } = prefixOf(ofSource);

@@ -9,7 +9,7 @@ import { linesOf } from "./record-lines.ts";
 
 export { LineRecord } from "./line-record.ts";
 export { textOf } from "./line-text.ts";
-export { jsonOf, lineOf, linesOf } from "./record-lines.ts";
+export { lineOf, linesOf } from "./record-lines.ts";
 
 const newline = 10;
 const carriageReturn = 13;

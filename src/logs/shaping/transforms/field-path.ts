@@ -1,8 +1,9 @@
 import type { FieldName } from "../line-record.ts";
+import { put } from "../parsing/format.ts";
 
-/** Fields of a record by name. `a.b` is `b` in `a`, unless there is a field of that very name. */
 type Fields = Record<string, unknown>;
 
+/** A field of a record by its name. `a.b` is `b` in `a`, unless there is a field of that very name. */
 export class FieldPath {
   /** As it is written in the configuration. */
   readonly text: string;
@@ -39,7 +40,7 @@ export class FieldPath {
   replace(fields: Fields, value: unknown): boolean {
     const place = placeOf(fields, this.text);
     if (place === undefined) return false;
-    setField(place.fields, place.name, value);
+    put(place.fields, place.name, value);
     return true;
   }
 
@@ -47,12 +48,12 @@ export class FieldPath {
   set(fields: Fields, value: unknown): void {
     if (!this.replace(fields, value)) {
       const { parent, name } = parentOf(fields, this.text);
-      setField(parent, name, value);
+      put(parent, name, value);
     }
   }
 }
 
-/** A text that is replaced by fields: the value of a name that is there is what it has. */
+/** Which fields it is in, and its name there; undefined when there is none. */
 function placeOf(fields: Fields, text: string): { fields: Fields; name: string } | undefined {
   if (Object.hasOwn(fields, text)) return { fields, name: text };
   for (let dot = text.indexOf("."); dot > 0; dot = text.indexOf(".", dot + 1)) {
@@ -63,6 +64,7 @@ function placeOf(fields: Fields, text: string): { fields: Fields; name: string }
   return undefined;
 }
 
+/** Where a field that is not there is to be made: as deep as the fields above it are there. */
 function parentOf(fields: Fields, text: string): { parent: Fields; name: string } {
   for (let dot = text.indexOf("."); dot > 0; dot = text.indexOf(".", dot + 1)) {
     const inner = ownFields(fields, text.slice(0, dot));
@@ -79,10 +81,4 @@ function ownFields(fields: Fields, name: string): Fields | undefined {
 /** An object as JSON has it, no list. */
 export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Sets a field by any name: `__proto__` would otherwise change the object instead. */
-function setField(fields: Fields, name: string, value: unknown): void {
-  if (name !== "__proto__") fields[name] = value;
-  else Object.defineProperty(fields, name, { value, enumerable: true, configurable: true, writable: true });
 }
