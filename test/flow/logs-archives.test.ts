@@ -1,42 +1,24 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import {
-  appendFileSync,
-  copyFileSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { copyFileSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, utimesSync } from "node:fs";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { FollowRun } from "../kit/follow-run.ts";
+import { type FollowRun, followInEachTest } from "../kit/follow-run.ts";
 import { seeded, seedOf } from "../kit/random.ts";
 
 let run: FollowRun;
 
-beforeEach(() => {
-  run = new FollowRun();
-});
-
-afterEach(() => {
-  run.remove();
+followInEachTest((fresh) => {
+  run = fresh;
 });
 
 const archives = true;
 const packers = { gz: gzipSync, zst: zstdCompressSync } as const;
 type Suffix = keyof typeof packers;
 
-function write(name: string, bytes: string | Uint8Array): void {
-  writeFileSync(run.path(name), bytes);
-}
-
 /** What gzip does: a new file with the times of the old one, which goes. */
 function compress(name: string, suffix: Suffix = "gz"): string {
   const { atime, mtime } = statSync(run.path(name));
   const archive = `${name}.${suffix}`;
-  write(archive, packers[suffix](readFileSync(run.path(name))));
+  run.write(archive, packers[suffix](readFileSync(run.path(name))));
   utimesSync(run.path(archive), atime, mtime);
   unlinkSync(run.path(name));
   return archive;
@@ -60,14 +42,14 @@ function lines(from: number, to: number): string {
 describe.each(["gz", "zst"] as const)("%s", (suffix) => {
   for (const pattern of ["app.log", "app.log*"]) {
     test(`the rest of a file that was compressed while nobody looked comes once; pattern ${pattern}`, async () => {
-      write("app.log", lines(0, 1_000));
+      run.write("app.log", lines(0, 1_000));
       run.start([pattern], { archives });
       run.step();
       run.end();
-      appendFileSync(run.path("app.log"), lines(1_000, 50_000));
-      renameSync(run.path("app.log"), run.path("app.log.1"));
+      run.append("app.log", lines(1_000, 50_000));
+      run.rename("app.log", "app.log.1");
       compress("app.log.1", suffix);
-      write("app.log", "new file\n");
+      run.write("app.log", "new file\n");
       run.start([pattern], { archives });
       await settle();
       const came = run.text.split("\n").slice(0, -1);
@@ -81,15 +63,15 @@ describe.each(["gz", "zst"] as const)("%s", (suffix) => {
   }
 
   test("a file that was read does not come again when it is compressed, and again not after a restart", async () => {
-    write("app.log", lines(0, 1_000));
+    run.write("app.log", lines(0, 1_000));
     run.start(["app.log*"], { archives });
     run.step();
-    renameSync(run.path("app.log"), run.path("app.log.1"));
-    write("app.log", "new file\n");
+    run.rename("app.log", "app.log.1");
+    run.write("app.log", "new file\n");
     run.steps(3);
     compress("app.log.1", suffix);
     await settle();
-    renameSync(run.path(`app.log.1.${suffix}`), run.path(`app.log.2.${suffix}`));
+    run.rename(`app.log.1.${suffix}`, `app.log.2.${suffix}`);
     await settle();
     expect(run.text).toBe(`${lines(0, 1_000)}new file\n`);
     run.restart(["app.log*"], { archives });
@@ -103,7 +85,7 @@ describe.each(["gz", "zst"] as const)("%s", (suffix) => {
       [2, lines(10, 20)],
       [1, lines(20, 30)],
     ] as const) {
-      write(`app.log.${age}.${suffix}`, packers[suffix](Buffer.from(text)));
+      run.write(`app.log.${age}.${suffix}`, packers[suffix](Buffer.from(text)));
       const then = Date.now() / 1_000 - 1_000 * age;
       utimesSync(run.path(`app.log.${age}.${suffix}`), then, then);
     }
@@ -120,7 +102,7 @@ describe.each(["gz", "zst"] as const)("%s", (suffix) => {
 
   test("several members, a last line without a newline, and names that say nothing", async () => {
     const parts = [lines(0, 5), "", lines(5, 9), "the end"].map((text) => packers[suffix](Buffer.from(text)));
-    write("strange.log", Buffer.concat(parts));
+    run.write("strange.log", Buffer.concat(parts));
     run.start(["*.log"], { archives });
     await settle();
     expect(run.text).toBe(`${lines(0, 9)}the end\n`);
@@ -130,7 +112,7 @@ describe.each(["gz", "zst"] as const)("%s", (suffix) => {
     const { next: random } = seeded(7);
     const text = Array.from({ length: 20_000 }, (_, at) => `${at} ${random()}\n`).join("");
     const whole = packers[suffix](Buffer.from(text));
-    write(`app.log.1.${suffix}`, whole.subarray(0, whole.length / 2));
+    run.write(`app.log.1.${suffix}`, whole.subarray(0, whole.length / 2));
     run.start(["app.log*"], { archives });
     await settle();
     expect(text.startsWith(run.text)).toBe(true);
@@ -144,11 +126,11 @@ describe.each(["gz", "zst"] as const)("%s", (suffix) => {
 
   test("one that is still being made is left alone until it is done", async () => {
     const whole = packers[suffix](Buffer.from(lines(0, 30_000)));
-    write(`app.log.1.${suffix}`, "");
+    run.write(`app.log.1.${suffix}`, "");
     run.start(["app.log*"], { archives });
     for (let at = 0; at < whole.length; at += whole.length / 5) {
       await settle(3);
-      appendFileSync(run.path(`app.log.1.${suffix}`), whole.subarray(at, at + whole.length / 5));
+      run.append(`app.log.1.${suffix}`, whole.subarray(at, at + whole.length / 5));
       expect(run.text).toBe("");
     }
     await settle();
@@ -159,14 +141,14 @@ describe.each(["gz", "zst"] as const)("%s", (suffix) => {
 
 test("logs that begin alike are told apart by what was read of them", async () => {
   const banner = "the same first words\n".repeat(100);
-  write("a.log", `${banner}a1\n`);
-  write("b.log", `${banner}b1\n`);
+  run.write("a.log", `${banner}a1\n`);
+  run.write("b.log", `${banner}b1\n`);
   run.start(["a.log", "b.log"], { archives });
   run.step();
   run.end();
   for (const name of ["a", "b"]) {
-    appendFileSync(run.path(`${name}.log`), `${name}2\n`);
-    renameSync(run.path(`${name}.log`), run.path(`${name}.log.1`));
+    run.append(`${name}.log`, `${name}2\n`);
+    run.rename(`${name}.log`, `${name}.log.1`);
     compress(`${name}.log.1`);
   }
   run.start(["a.log", "b.log"], { archives });
@@ -176,7 +158,7 @@ test("logs that begin alike are told apart by what was read of them", async () =
 
 test("a kill while an archive is read repeats only what was not acknowledged", async () => {
   const text = lines(0, 200_000);
-  write("app.log.1.gz", gzipSync(Buffer.from(text)));
+  run.write("app.log.1.gz", gzipSync(Buffer.from(text)));
   run.start(["app.log*"], { archives });
   run.acknowledges = false;
   run.output("stdout").room = 0;
@@ -199,7 +181,7 @@ test("a kill while an archive is read repeats only what was not acknowledged", a
 
 test("a stalled output does not hold up another, and each gets all of it once", async () => {
   const options = { archives, outputs: ["fast", "slow"] };
-  write("app.log.1.gz", gzipSync(Buffer.from(lines(0, 100_000))));
+  run.write("app.log.1.gz", gzipSync(Buffer.from(lines(0, 100_000))));
   run.start(["app.log*"], options);
   run.output("slow").room = 0;
   await settle();
@@ -213,7 +195,7 @@ test("a stalled output does not hold up another, and each gets all of it once", 
 test("an archive that grows a thousandfold takes little memory, and lines too long are cut in it", async () => {
   const zeros = Buffer.alloc(64 * 1024 * 1024, "x");
   zeros[zeros.length - 1] = 10;
-  write("app.log.1.gz", Buffer.concat([gzipSync(zeros), gzipSync(zeros), gzipSync(Buffer.from("after\n"))]));
+  run.write("app.log.1.gz", Buffer.concat([gzipSync(zeros), gzipSync(zeros), gzipSync(Buffer.from("after\n"))]));
   run.start(["app.log*"], { archives });
   run.step();
   const before = process.memoryUsage().rss;
@@ -230,9 +212,9 @@ test("an archive that grows a thousandfold takes little memory, and lines too lo
 });
 
 test("without the option compressed files are left out and said once, other files are not looked into", async () => {
-  write("app.log.1.gz", gzipSync("lines\n"));
-  write("app.log.2.xz", Buffer.concat([Buffer.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), Buffer.from("rest")]));
-  write("app.log.3.gz", "plain in spite of its name\n");
+  run.write("app.log.1.gz", gzipSync("lines\n"));
+  run.write("app.log.2.xz", Buffer.concat([Buffer.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0), Buffer.from("rest")]));
+  run.write("app.log.3.gz", "plain in spite of its name\n");
   run.start(["app.log*"]);
   run.steps(5);
   expect(run.text).toBe("plain in spite of its name\n");
@@ -240,17 +222,17 @@ test("without the option compressed files are left out and said once, other file
 });
 
 test("archives that were there at the very first start are passed over where that begins at the end", async () => {
-  write("app.log", lines(0, 5));
-  write("app.log.1.gz", gzipSync("old\n"));
+  run.write("app.log", lines(0, 5));
+  run.write("app.log.1.gz", gzipSync("old\n"));
   run.start(["app.log*"], { archives, from: "end" });
   await settle();
-  write("app.log.2.gz", gzipSync("missed\n"));
+  run.write("app.log.2.gz", gzipSync("missed\n"));
   await settle();
   expect(run.text).toBe("missed\n");
 });
 
 test("UTF-16 in an archive", async () => {
-  write("app.log.1.gz", gzipSync(Buffer.from("\ufeffzeile ä\nzwei\n", "utf16le")));
+  run.write("app.log.1.gz", gzipSync(Buffer.from("\ufeffzeile ä\nzwei\n", "utf16le")));
   run.start(["app.log*"], { archives });
   await settle();
   expect(Buffer.from(run.text, "latin1").toString()).toBe("zeile ä\nzwei\n");
@@ -274,7 +256,7 @@ test("random rotations with compression, stops and kills: every line, and twice 
   };
   const append = () => {
     const count = Math.ceil(random() * 3_000);
-    appendFileSync(run.path("app.log"), lines(written, written + count));
+    run.append("app.log", lines(written, written + count));
     written += count;
   };
   const rotate = () => {
@@ -285,15 +267,15 @@ test("random rotations with compression, stops and kills: every line, and twice 
         run.path(name.replace(/\d+/, (number) => String(Number(number) + 1).padStart(2, "0"))),
       );
     }
-    renameSync(run.path("app.log"), run.path("app.log.01"));
-    write("app.log", "");
+    run.rename("app.log", "app.log.01");
+    run.write("app.log", "");
   };
   const pack = () => {
     const names = readdirSync(run.logs).filter((name) => /^app\.log\.\d+$/.test(name));
     const name = names[Math.floor(random() * names.length)];
     if (name !== undefined) compress(name, random() < 0.5 ? "gz" : "zst");
   };
-  write("app.log", "");
+  run.write("app.log", "");
   run.start(["app.log*"], { archives });
   run.step();
   for (let act = 0; act < 80; act++) {

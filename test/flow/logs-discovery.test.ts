@@ -1,70 +1,49 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import {
-  appendFileSync,
-  chmodSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { FollowRun } from "../kit/follow-run.ts";
+import { describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, rmSync, symlinkSync, unlinkSync } from "node:fs";
+import { type FollowRun, followInEachTest } from "../kit/follow-run.ts";
 
 let run: FollowRun;
 
-beforeEach(() => {
-  run = new FollowRun();
+followInEachTest((fresh) => {
+  run = fresh;
 });
-
-afterEach(() => {
-  run.remove();
-});
-
-function write(name: string, text: string): void {
-  writeFileSync(run.path(name), text);
-}
-
-function append(name: string, text: string): void {
-  appendFileSync(run.path(name), text);
-}
 
 describe("folders", () => {
   test("that appear at any depth, at any time, with files in them already", () => {
     run.start(["**/*.log", "logs-of-*/x/y.txt"], { exclude: ["**/skip/**", "*.tmp.log"] });
     run.step();
     mkdirSync(run.path("a/b/c"), { recursive: true });
-    write("a/b/c/deep.log", "deep\n");
-    write("a/b/c/not.tmp.log", "excluded by name\n");
+    run.write("a/b/c/deep.log", "deep\n");
+    run.write("a/b/c/not.tmp.log", "excluded by name\n");
     mkdirSync(run.path("a/skip"));
-    write("a/skip/x.log", "excluded by folder\n");
+    run.write("a/skip/x.log", "excluded by folder\n");
     run.step();
     mkdirSync(run.path("logs-of-pod/x"), { recursive: true });
-    write("logs-of-pod/x/y.txt", "named\n");
+    run.write("logs-of-pod/x/y.txt", "named\n");
     run.step();
     expect(run.text).toBe("deep\nnamed\n");
   });
 
   test("that are renamed as a whole keep their files' positions", () => {
     mkdirSync(run.path("pod-1"));
-    write("pod-1/app.log", "one\n");
+    run.write("pod-1/app.log", "one\n");
     run.start(["*/app.log"]);
     run.step();
-    renameSync(run.path("pod-1"), run.path("pod-2"));
-    append("pod-2/app.log", "two\n");
+    run.rename("pod-1", "pod-2");
+    run.append("pod-2/app.log", "two\n");
     run.steps(2);
     mkdirSync(run.path("pod-1"));
-    write("pod-1/app.log", "three\n");
+    run.write("pod-1/app.log", "three\n");
     run.steps(2);
     expect(run.text).toBe("one\ntwo\nthree\n");
   });
 
   test("that go away with unread lines are read to the end", () => {
     mkdirSync(run.path("pod"));
-    write("pod/app.log", "one\n");
+    run.write("pod/app.log", "one\n");
     run.start(["*/app.log"]);
     run.step();
-    append("pod/app.log", "two\n");
+    run.append("pod/app.log", "two\n");
     rmSync(run.path("pod"), { recursive: true });
     run.steps(3);
     expect(run.text).toBe("one\ntwo\n");
@@ -74,18 +53,18 @@ describe("folders", () => {
 describe("links to folders", () => {
   test("are followed where the pattern names them, and turned to the next folder without loss", () => {
     for (const day of ["day1", "day2"]) mkdirSync(run.path(day));
-    write("day1/app.log", "one\n");
-    write("day2/app.log", "");
+    run.write("day1/app.log", "one\n");
+    run.write("day2/app.log", "");
     symlinkSync("day1", run.path("current"));
     run.start(["current/*.log"]);
     run.step();
-    append("day1/app.log", "two\n");
+    run.append("day1/app.log", "two\n");
     unlinkSync(run.path("current"));
     symlinkSync("day2", run.path("current"));
-    append("day2/app.log", "three\n");
+    run.append("day2/app.log", "three\n");
     run.steps(3);
-    append("day1/app.log", "late\n");
-    append("day2/app.log", "four\n");
+    run.append("day1/app.log", "late\n");
+    run.append("day2/app.log", "four\n");
     run.steps(3);
     expect(run.text.split("\n").slice(0, -1).sort()).toEqual(["four", "late", "one", "three", "two"]);
     expect(run.text.indexOf("two")).toBeLessThan(run.text.indexOf("three"));
@@ -93,7 +72,7 @@ describe("links to folders", () => {
 
   test("that lead back to themselves end, and a file that many names lead to comes once", () => {
     mkdirSync(run.path("a"));
-    write("a/app.log", "once\n");
+    run.write("a/app.log", "once\n");
     symlinkSync("..", run.path("a/up"));
     symlinkSync("a", run.path("b"));
     symlinkSync("loop", run.path("loop"));
@@ -118,8 +97,8 @@ describe("without permission", () => {
   }
 
   test("a file is said once to be unreadable, and read from its beginning once it may be read", () => {
-    write("a.log", "secret\n");
-    write("b.log", "open\n");
+    run.write("a.log", "secret\n");
+    run.write("b.log", "open\n");
     for (const folder of [run.folder, run.logs]) chmodSync(folder, 0o755);
     chmodSync(run.path("a.log"), 0o000);
     run.start(["*.log"]);
@@ -133,7 +112,7 @@ describe("without permission", () => {
 
   test("a folder likewise", () => {
     mkdirSync(run.path("pod"));
-    write("pod/a.log", "secret\n");
+    run.write("pod/a.log", "secret\n");
     for (const folder of [run.folder, run.logs]) chmodSync(folder, 0o755);
     chmodSync(run.path("pod"), 0o000);
     run.start(["pod/*.log"]);
@@ -151,8 +130,8 @@ describe("a thousand files", () => {
   const busyLine = `${"x".repeat(1023)}\n`;
 
   test("each is read while one has much to be read", () => {
-    write("busy.log", busyLine.repeat(32 * 1024));
-    for (const name of quiet) write(name, `${name}\n`);
+    run.write("busy.log", busyLine.repeat(32 * 1024));
+    for (const name of quiet) run.write(name, `${name}\n`);
     run.start(["*.log"]);
     // The first look opens all of them; after that a round over all takes one turn's quota of the busy one.
     for (let turns = 0; turns < 200 && !quiet.every((name) => run.text.includes(name)); turns++) run.turn(1);
@@ -160,15 +139,15 @@ describe("a thousand files", () => {
   });
 
   test("a line of a quiet one waits for two turns' quota of the busy one at most, or for a look once a second", () => {
-    write("busy.log", "");
-    for (const name of quiet) write(name, "");
+    run.write("busy.log", "");
+    for (const name of quiet) run.write(name, "");
     run.start(["*.log"]);
     run.step();
     const waits: number[] = [];
     for (let round = 0; round < 12; round++) {
-      append("busy.log", busyLine.repeat(4 * 1024));
+      run.append("busy.log", busyLine.repeat(4 * 1024));
       const name = quiet[(round * 331) % quiet.length]!;
-      append(name, `${name} ${round}\n`);
+      run.append(name, `${name} ${round}\n`);
       const before = run.text.length;
       for (let turns = 0; !run.text.includes(`${name} ${round}\n`, before); turns++) {
         if (turns > 2_000) throw new Error(`${name} never came`);

@@ -1,27 +1,15 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { appendFileSync, copyFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { copyFileSync, truncateSync } from "node:fs";
 import { recordsOf } from "../../src/logs/shaping/record.ts";
 import { encodeAs } from "../kit/encode.ts";
-import { FollowRun } from "../kit/follow-run.ts";
+import { type FollowRun, followInEachTest } from "../kit/follow-run.ts";
 import { seeded, seedOf } from "../kit/random.ts";
 
 let run: FollowRun;
 
-beforeEach(() => {
-  run = new FollowRun();
+followInEachTest((fresh) => {
+  run = fresh;
 });
-
-afterEach(() => {
-  run.remove();
-});
-
-function write(name: string, bytes: string | Uint8Array): void {
-  writeFileSync(run.path(name), bytes);
-}
-
-function append(name: string, bytes: string | Uint8Array): void {
-  appendFileSync(run.path(name), bytes);
-}
 
 /** What came out, as text. */
 function text(): string {
@@ -42,14 +30,14 @@ const samples: Record<string, string> = {
 
 describe.each(Object.entries(samples))("a file in %s", (encoding, sample) => {
   test("comes out as UTF-8 with the same lines, whole and after a restart", () => {
-    write("a.log", encodeAs(encoding, sample));
+    run.write("a.log", encodeAs(encoding, sample));
     run.start(["*.log"], { encoding });
     run.step();
-    append("a.log", encodeAs(encoding, `x${sample}`));
+    run.append("a.log", encodeAs(encoding, `x${sample}`));
     run.step();
     expect(text()).toBe(`${sample}x${sample}`);
     run.restart(["*.log"], { encoding });
-    append("a.log", encodeAs(encoding, sample));
+    run.append("a.log", encodeAs(encoding, sample));
     run.steps(2);
     expect(text()).toBe(sample);
     expect(run.count("outrigger_log_undecodable_characters_total", {})).toBe(0);
@@ -57,15 +45,15 @@ describe.each(Object.entries(samples))("a file in %s", (encoding, sample) => {
 
   test("is the same when it grows byte by byte, and when reads end within characters", () => {
     const bytes = encodeAs(encoding, sample);
-    write("a.log", "");
+    run.write("a.log", "");
     run.start(["*.log"], { encoding });
     for (const byte of bytes) {
-      append("a.log", Uint8Array.of(byte));
+      run.append("a.log", Uint8Array.of(byte));
       run.step(300);
     }
     expect(text()).toBe(sample);
     const long = encodeAs(encoding, `x${sample}`.repeat(10_000));
-    append("a.log", long);
+    run.append("a.log", long);
     run.steps(5);
     expect(text() === sample + `x${sample}`.repeat(10_000)).toBe(true);
     expect(run.count("outrigger_log_undecodable_characters_total", {})).toBe(0);
@@ -74,7 +62,7 @@ describe.each(Object.entries(samples))("a file in %s", (encoding, sample) => {
   test("marks and records know their places in the file, at each line of blocks of any size", () => {
     const random = seeded(seedOf(`places in ${encoding}`)).next;
     run.acknowledges = false;
-    write("a.log", "");
+    run.write("a.log", "");
     run.start(["*.log"], { encoding });
     const expected: number[] = [];
     let size = 0;
@@ -83,7 +71,7 @@ describe.each(Object.entries(samples))("a file in %s", (encoding, sample) => {
         const one = encodeAs(encoding, `${"x".repeat(Math.floor(random() * 20))}${sample.split("\n")[0]}\n`);
         expected.push(size);
         size += one.length;
-        append("a.log", one);
+        run.append("a.log", one);
         if (line % 500 === 0) run.step(300);
       }
       run.step();
@@ -104,32 +92,32 @@ describe.each(Object.entries(samples))("a file in %s", (encoding, sample) => {
   });
 
   test("rotation and truncation lose nothing of it", () => {
-    write("a.log", encodeAs(encoding, sample));
+    run.write("a.log", encodeAs(encoding, sample));
     run.start(["a.log"], { encoding });
     run.step();
-    append("a.log", encodeAs(encoding, `1${sample}`));
-    renameSync(run.path("a.log"), run.path("a.log.1"));
-    write("a.log", encodeAs(encoding, `2${sample}`));
+    run.append("a.log", encodeAs(encoding, `1${sample}`));
+    run.rename("a.log", "a.log.1");
+    run.write("a.log", encodeAs(encoding, `2${sample}`));
     run.steps(3);
-    append("a.log", encodeAs(encoding, `3${sample}`));
+    run.append("a.log", encodeAs(encoding, `3${sample}`));
     copyFileSync(run.path("a.log"), run.path("a.log.2"));
     truncateSync(run.path("a.log"));
-    append("a.log", encodeAs(encoding, `4${sample}`));
+    run.append("a.log", encodeAs(encoding, `4${sample}`));
     run.steps(3);
     expect(text()).toBe(`${sample}1${sample}2${sample}3${sample}4${sample}`);
   });
 
   test("begins at its end where it should", () => {
-    write("a.log", encodeAs(encoding, `${sample}half of `));
+    run.write("a.log", encodeAs(encoding, `${sample}half of `));
     run.start(["*.log"], { encoding, from: "end" });
     run.step();
-    append("a.log", encodeAs(encoding, `it\n${sample}`));
+    run.append("a.log", encodeAs(encoding, `it\n${sample}`));
     run.step();
     expect(text()).toBe(`half of it\n${sample}`);
   });
 
   test("a last line without a newline gets one", () => {
-    write("a.log", encodeAs(encoding, `${sample}the end`));
+    run.write("a.log", encodeAs(encoding, `${sample}the end`));
     run.start(["*.log"], { encoding });
     run.step();
     run.follower.finish();
@@ -140,7 +128,7 @@ describe.each(Object.entries(samples))("a file in %s", (encoding, sample) => {
     const line = sample.split("\n")[0]!;
     for (const length of [3_000, 400_000]) {
       const name = `${length}.log`;
-      write(name, encodeAs(encoding, `before\n${line.repeat(length / line.length)}\nafter\n`));
+      run.write(name, encodeAs(encoding, `before\n${line.repeat(length / line.length)}\nafter\n`));
       run.start([name], { encoding, maxLine: length / 2 });
       run.steps(3);
       const [before, cut, after] = text().split("\n");
@@ -165,18 +153,18 @@ describe("byte order marks", () => {
     ["UTF-16BE", () => encodeAs("utf-16be", `\ufeff${sample}`)],
   ])("%s is found out by itself, also while the file is being made and after a restart", (_, make) => {
     const bytes = make();
-    write("a.log", "");
+    run.write("a.log", "");
     run.start(["*.log"]);
     for (const byte of bytes) {
-      append("a.log", Uint8Array.of(byte));
+      run.append("a.log", Uint8Array.of(byte));
       run.step(300);
     }
     expect(text()).toBe(sample);
-    append("a.log", bytes.subarray(bytes.length / sample.length > 1.8 ? 2 : 3));
+    run.append("a.log", bytes.subarray(bytes.length / sample.length > 1.8 ? 2 : 3));
     run.step();
     expect(text()).toBe(sample + sample);
     run.restart(["*.log"]);
-    append("a.log", bytes.subarray(bytes.length / sample.length > 1.8 ? 2 : 3));
+    run.append("a.log", bytes.subarray(bytes.length / sample.length > 1.8 ? 2 : 3));
     run.step();
     expect(text()).toBe(sample);
     expect(run.count("outrigger_log_skipped_bytes_total", { reason: "mark" })).toBeLessThanOrEqual(3);
@@ -184,32 +172,32 @@ describe("byte order marks", () => {
   });
 
   test("one in the middle is text", () => {
-    write("a.log", encodeAs("utf-16le", "\ufeffone\n"));
-    write("b.log", Buffer.from("\ufeffone\n"));
+    run.write("a.log", encodeAs("utf-16le", "\ufeffone\n"));
+    run.write("b.log", Buffer.from("\ufeffone\n"));
     run.start(["*.log"]);
     run.step();
-    append("a.log", encodeAs("utf-16le", "\ufefftwo\n"));
-    append("b.log", Buffer.from("\ufefftwo\n"));
+    run.append("a.log", encodeAs("utf-16le", "\ufefftwo\n"));
+    run.append("b.log", Buffer.from("\ufefftwo\n"));
     run.step();
     expect(text()).toBe("one\none\n\ufefftwo\n\ufefftwo\n");
   });
 
   test("each file decides for itself", () => {
-    write("a.log", encodeAs("utf-16be", "\ufeffwide\n"));
-    write("b.log", Buffer.from("narrow é\n"));
+    run.write("a.log", encodeAs("utf-16be", "\ufeffwide\n"));
+    run.write("b.log", Buffer.from("narrow é\n"));
     run.start(["*.log"]);
     run.step();
     expect(text()).toBe("wide\nnarrow é\n");
   });
 
   test("a file of nothing but a mark is read to its end", () => {
-    write("a.log", Uint8Array.of(0xef, 0xbb, 0xbf));
-    write("b.log", Uint8Array.of(0xff, 0xfe));
+    run.write("a.log", Uint8Array.of(0xef, 0xbb, 0xbf));
+    run.write("b.log", Uint8Array.of(0xff, 0xfe));
     run.start(["*.log"]);
     run.steps(3);
     expect([run.text, run.follower.unread()]).toEqual(["", 0]);
     run.restart(["*.log"]);
-    append("b.log", encodeAs("utf-16le", "x\n"));
+    run.append("b.log", encodeAs("utf-16le", "x\n"));
     run.steps(2);
     expect(text()).toBe("x\n");
   });
@@ -217,7 +205,7 @@ describe("byte order marks", () => {
 
 describe("bytes that mean nothing", () => {
   test("are counted and shown, and the lines around them are whole", () => {
-    write(
+    run.write(
       "a.log",
       Buffer.concat([encodeAs("gbk", "日志\n"), Buffer.of(0xff, 0x41, 0xff, 10), encodeAs("gbk", "日\n")]),
     );
@@ -228,24 +216,24 @@ describe("bytes that mean nothing", () => {
   });
 
   test("in UTF-8 they go out as they are", () => {
-    write("a.log", Buffer.of(0x80, 0xff, 10));
+    run.write("a.log", Buffer.of(0x80, 0xff, 10));
     run.start(["*.log"], { encoding: "utf-8" });
     run.step();
     expect(Buffer.from(run.text, "latin1")).toEqual(Buffer.of(0x80, 0xff, 10));
   });
 
   test("UTF-16BE without a mark does not begin with a NUL that is left out", () => {
-    write("a.log", encodeAs("utf-16be", "ab\n"));
+    run.write("a.log", encodeAs("utf-16be", "ab\n"));
     run.start(["*.log"], { encoding: "utf-16be" });
     run.step();
     expect(text()).toBe("ab\n");
   });
 
   test("half a character at the very end of a deleted file", () => {
-    write("a.log", encodeAs("utf-16le", "one\ntwo").subarray(0, 13));
+    run.write("a.log", encodeAs("utf-16le", "one\ntwo").subarray(0, 13));
     run.start(["*.log"], { encoding: "utf-16le" });
     run.step();
-    renameSync(run.path("a.log"), run.path("a.old"));
+    run.rename("a.log", "a.old");
     run.steps(10);
     expect(text()).toBe("one\ntw\ufffd\n");
     expect(run.follower.unread()).toBe(0);

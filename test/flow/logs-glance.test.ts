@@ -1,7 +1,6 @@
 /** What a look that asks only open files and folders must not miss; the engine is logs/glance. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import {
-  appendFileSync,
   mkdirSync,
   renameSync,
   statSync,
@@ -12,16 +11,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { FollowRun } from "../kit/follow-run.ts";
+import { type FollowRun, followInEachTest } from "../kit/follow-run.ts";
 
 let run: FollowRun;
 
-beforeEach(() => {
-  run = new FollowRun();
-});
-
-afterEach(() => {
-  run.remove();
+followInEachTest((fresh) => {
+  run = fresh;
 });
 
 /** Looks until glances do: the folders have been as they are for long. */
@@ -31,14 +26,14 @@ function settle(...folders: string[]): void {
 }
 
 function startWith(count: number): void {
-  for (let n = 0; n < count; n++) writeFileSync(run.path(`app-${n}.log`), `first of ${n}\n`);
+  for (let n = 0; n < count; n++) run.write(`app-${n}.log`, `first of ${n}\n`);
   run.start(["*.log"]);
 }
 
 test("glances are taken: a new name in a folder whose time does not tell is found after ten seconds, not before", () => {
   startWith(2);
   settle();
-  writeFileSync(run.path("new.log"), "from a new file\n");
+  run.write("new.log", "from a new file\n");
   utimesSync(run.logs, 1_000, 1_000);
   run.steps(3);
   expect(run.text).not.toContain("from a new file");
@@ -49,7 +44,7 @@ test("glances are taken: a new name in a folder whose time does not tell is foun
 test("a new name is found by the next look", () => {
   startWith(2);
   settle();
-  writeFileSync(run.path("new.log"), "from a new file\n");
+  run.write("new.log", "from a new file\n");
   run.step();
   expect(run.text).toContain("from a new file\n");
 });
@@ -58,7 +53,7 @@ test("lines of a file that was quiet for long are seen a second later, among a h
   startWith(100);
   settle();
   run.steps(20);
-  appendFileSync(run.path("app-77.log"), "after a pause\n");
+  run.append("app-77.log", "after a pause\n");
   run.step();
   expect(run.text).toContain("after a pause\n");
 });
@@ -66,9 +61,9 @@ test("lines of a file that was quiet for long are seen a second later, among a h
 test("a rename and its successor are found by the next look", () => {
   startWith(1);
   settle();
-  appendFileSync(run.path("app-0.log"), "last of the old\n");
-  renameSync(run.path("app-0.log"), run.path("app-0.log.1"));
-  writeFileSync(run.path("app-0.log"), "first of the new\n");
+  run.append("app-0.log", "last of the old\n");
+  run.rename("app-0.log", "app-0.log.1");
+  run.write("app-0.log", "first of the new\n");
   run.steps(2);
   expect(run.text).toBe("first of 0\nlast of the old\nfirst of the new\n");
 });
@@ -76,7 +71,7 @@ test("a rename and its successor are found by the next look", () => {
 test("an unlinked file's last lines are read", () => {
   startWith(1);
   settle();
-  appendFileSync(run.path("app-0.log"), "last words\n");
+  run.append("app-0.log", "last words\n");
   unlinkSync(run.path("app-0.log"));
   run.steps(2);
   expect(run.text).toBe("first of 0\nlast words\n");
@@ -86,16 +81,16 @@ test("a truncated file that has grown again, further than before, is read from i
   startWith(1);
   settle();
   truncateSync(run.path("app-0.log"));
-  appendFileSync(run.path("app-0.log"), "another content, longer than the first\n");
+  run.append("app-0.log", "another content, longer than the first\n");
   run.step();
   expect(run.text).toBe("first of 0\nanother content, longer than the first\n");
 });
 
 test("an empty file that gets its first lines is read", () => {
-  writeFileSync(run.path("app.log"), "");
+  run.write("app.log", "");
   run.start(["*.log"]);
   settle();
-  appendFileSync(run.path("app.log"), "first\n");
+  run.append("app.log", "first\n");
   run.step();
   expect(run.text).toBe("first\n");
 });
@@ -133,11 +128,11 @@ test("a folder that appears is looked into, and one that is written out in full"
   run.start(["*/app.log", "later/other.txt"]);
   settle();
   for (const name of ["a", "later"]) mkdirSync(run.path(name));
-  writeFileSync(run.path("a/app.log"), "of a\n");
+  run.write("a/app.log", "of a\n");
   run.step();
   expect(run.text).toBe("of a\n");
   settle(run.path("a"), run.path("later"));
-  writeFileSync(run.path("later/other.txt"), "of later\n");
+  run.write("later/other.txt", "of later\n");
   run.step();
   expect(run.text).toBe("of a\nof later\n");
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
   appendFileSync,
   chmodSync,
@@ -9,23 +9,16 @@ import {
   symlinkSync,
   truncateSync,
   unlinkSync,
-  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { FollowRun } from "../kit/follow-run.ts";
+import { type FollowRun, followInEachTest } from "../kit/follow-run.ts";
 
 let run: FollowRun;
 
-beforeEach(() => {
-  run = new FollowRun();
+followInEachTest((fresh) => {
+  run = fresh;
 });
 
-afterEach(() => {
-  run.remove();
-});
-
-const write = (name: string, text: string | Uint8Array) => writeFileSync(run.path(name), text);
-const append = (name: string, text: string | Uint8Array) => appendFileSync(run.path(name), text);
 const mebibyte = 1024 * 1024;
 
 function lines(first: number, count: number, length = 0): string {
@@ -35,12 +28,12 @@ function lines(first: number, count: number, length = 0): string {
 
 describe("files that are there, and are not", () => {
   test("deleted and created again between two looks, longer than what was read, mostly with the same inode", () => {
-    write("a.log", lines(0, 10));
+    run.write("a.log", lines(0, 10));
     run.start(["*.log"]);
     run.step();
     for (let round = 1; round <= 5; round++) {
       unlinkSync(run.path("a.log"));
-      write("a.log", lines(round * 100, 20 + round));
+      run.write("a.log", lines(round * 100, 20 + round));
       run.step();
     }
     const rounds = Array.from({ length: 5 }, (_, i) => lines((i + 1) * 100, 21 + i)).join("");
@@ -49,7 +42,7 @@ describe("files that are there, and are not", () => {
 
   const unprivileged = 65_534;
   test("a file that may not be read is said once, and read from its beginning as soon as it may", () => {
-    write("a.log", lines(0, 3));
+    run.write("a.log", lines(0, 3));
     chmodSync(run.path("a.log"), 0o000);
     for (const folder of [run.folder, run.logs]) chmodSync(folder, 0o755);
     // Root may read everything, so the collector is somebody else for these steps.
@@ -65,7 +58,7 @@ describe("files that are there, and are not", () => {
       if (isRoot) process.seteuid?.(0);
     }
     chmodSync(run.path("a.log"), 0o644);
-    append("a.log", lines(3, 2));
+    run.append("a.log", lines(3, 2));
     run.step();
     expect(run.text).toBe(lines(0, 5));
   });
@@ -79,7 +72,7 @@ describe("files that are there, and are not", () => {
 
   test("a volume that is gone for a while: what was open is read on, and nothing comes twice when it is back", () => {
     mkdirSync(run.path("volume"));
-    write("volume/a.log", lines(0, 3));
+    run.write("volume/a.log", lines(0, 3));
     run.start(["volume/*.log"]);
     run.step();
     renameSync(run.path("volume"), join(run.folder, "elsewhere"));
@@ -87,8 +80,8 @@ describe("files that are there, and are not", () => {
     appendFileSync(join(run.folder, "elsewhere/a.log"), lines(3, 2));
     run.steps(3);
     renameSync(join(run.folder, "elsewhere"), run.path("volume"));
-    append("volume/a.log", lines(5, 2));
-    write("volume/b.log", lines(100, 1));
+    run.append("volume/a.log", lines(5, 2));
+    run.write("volume/b.log", lines(100, 1));
     run.steps(3);
     expect(run.text).toBe(lines(0, 7) + lines(100, 1));
   });
@@ -96,16 +89,16 @@ describe("files that are there, and are not", () => {
 
 test("a link that is turned while nobody is there: the rest of the old file, then the new one", () => {
   const turn = (day: number, text: string) => {
-    write(`day-${day}`, text);
+    run.write(`day-${day}`, text);
     symlinkSync(run.path(`day-${day}`), run.path("next"));
-    renameSync(run.path("next"), run.path("current"));
+    run.rename("next", "current");
   };
   turn(1, lines(0, 2));
   run.start(["current"]);
   run.step();
   run.checkpoint.write();
   run.end({ killed: true });
-  append("day-1", lines(2, 2));
+  run.append("day-1", lines(2, 2));
   turn(2, lines(4, 2));
   run.start(["current"]);
   run.steps(2);
@@ -113,40 +106,40 @@ test("a link that is turned while nobody is there: the rest of the old file, the
 });
 
 test("a burst of a million lines, rotated twice at once", () => {
-  write("app.log", lines(0, 1));
+  run.write("app.log", lines(0, 1));
   run.start(["app.log"]);
   run.step();
-  append("app.log", lines(1, 1_000_000));
-  renameSync(run.path("app.log"), run.path("app.log.1"));
-  write("app.log", lines(1_000_001, 10));
-  renameSync(run.path("app.log.1"), run.path("app.log.2"));
-  renameSync(run.path("app.log"), run.path("app.log.1"));
-  write("app.log", lines(1_000_011, 1));
+  run.append("app.log", lines(1, 1_000_000));
+  run.rename("app.log", "app.log.1");
+  run.write("app.log", lines(1_000_001, 10));
+  run.rename("app.log.1", "app.log.2");
+  run.rename("app.log", "app.log.1");
+  run.write("app.log", lines(1_000_011, 1));
   run.steps(2);
   expect(run.text === lines(0, 1_000_012)).toBe(true);
 });
 
 test("a large file that is truncated, and its next line", () => {
-  write("a.log", lines(0, 100_000, 90));
+  run.write("a.log", lines(0, 100_000, 90));
   run.start(["*.log"]);
   run.step();
   truncateSync(run.path("a.log"));
-  append("a.log", "Hello world\n");
+  run.append("a.log", "Hello world\n");
   run.steps(2);
   expect(run.text.endsWith("Hello world\n")).toBe(true);
   expect(run.text.match(/Hello world/g)).toHaveLength(1);
 });
 
 test("a file with much to read does not keep the others waiting: each gets its turn", () => {
-  write("a-large.log", Buffer.alloc(60 * mebibyte, `${"x".repeat(199)}\n`));
+  run.write("a-large.log", Buffer.alloc(60 * mebibyte, `${"x".repeat(199)}\n`));
   run.start(["*.log"]);
   run.follower.turn();
-  write("z-quiet.log", "");
+  run.write("z-quiet.log", "");
   run.follower.look();
   run.follower.turn();
   const waits: number[] = [];
   for (let number = 0; number < 5; number++) {
-    append("z-quiet.log", `quiet ${number}\n`);
+    run.append("z-quiet.log", `quiet ${number}\n`);
     run.pass(30);
     const before = run.text.length;
     let turns = 0;
@@ -163,15 +156,15 @@ test("a file with much to read does not keep the others waiting: each gets its t
 });
 
 test("a clock that is set hours back or ahead, again and again", () => {
-  write("app.log", lines(0, 1));
+  run.write("app.log", lines(0, 1));
   run.start(["app.log"]);
   run.step();
   let first = 0;
   for (let number = 1; number < 13; number++) {
     run.wallAheadMs += number % 2 === 0 ? 3_600_000 : -2 * 3_600_000;
-    append("app.log", lines(2 * number - 1, 1));
-    renameSync(run.path("app.log"), run.path(`app.log.${100 - number}`));
-    write("app.log", lines(2 * number, 1));
+    run.append("app.log", lines(2 * number - 1, 1));
+    run.rename("app.log", `app.log.${100 - number}`);
+    run.write("app.log", lines(2 * number, 1));
     run.step();
     if (number % 4 > 0) continue;
     expect(run.text).toBe(lines(first, 2 * number + 1 - first));
@@ -181,14 +174,14 @@ test("a clock that is set hours back or ahead, again and again", () => {
 });
 
 test("a disk without room for positions: lines flow on, and positions are kept again once there is some", () => {
-  write("a.log", lines(0, 1));
+  run.write("a.log", lines(0, 1));
   run.start(["*.log"]);
   run.step();
   run.checkpoint.write();
   const temporary = join(run.folder, "state/logs/checkpoint.tmp");
   mkdirSync(temporary);
   for (let number = 1; number < 20; number++) {
-    append("a.log", lines(number, 1));
+    run.append("a.log", lines(number, 1));
     run.step();
     run.checkpoint.writeIfDue();
   }
@@ -200,7 +193,7 @@ test("a disk without room for positions: lines flow on, and positions are kept a
   expect(run.said("log_checkpoint_written_again")).toHaveLength(1);
   expect(statSync(join(run.folder, "state/logs/checkpoint.json")).size).toBeGreaterThan(0);
   run.end({ killed: true });
-  append("a.log", lines(20, 1));
+  run.append("a.log", lines(20, 1));
   run.start(["*.log"]);
   run.step();
   expect(run.text).toBe(lines(20, 1));

@@ -1,26 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { appendFileSync, closeSync, openSync, renameSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
-import { FollowRun } from "../kit/follow-run.ts";
+import { describe, expect, test } from "bun:test";
+import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { type FollowRun, followInEachTest } from "../kit/follow-run.ts";
 
 let run: FollowRun;
 
-beforeEach(() => {
-  run = new FollowRun();
-});
-
-afterEach(() => {
-  run.remove();
+followInEachTest((fresh) => {
+  run = fresh;
 });
 
 const mebibyte = 1024 * 1024;
-
-function write(name: string, text: string | Uint8Array): void {
-  writeFileSync(run.path(name), text);
-}
-
-function append(name: string, text: string | Uint8Array): void {
-  appendFileSync(run.path(name), text);
-}
 
 /** What is left of a line of `length` bytes of x, as `shape` shows it. */
 function cut(length: number, maxLine = mebibyte): string {
@@ -40,7 +28,7 @@ describe("whole lines, byte for byte", () => {
       Buffer.from([0x80, 0xff, 0x00, 0xc3, 0x28, 0x0a]),
       Buffer.from("日本語\n"),
     ]);
-    write("a.log", bytes);
+    run.write("a.log", bytes);
     run.start(["*.log"]);
     run.step();
     expect(Buffer.from(run.text, "latin1").equals(bytes)).toBe(true);
@@ -48,7 +36,7 @@ describe("whole lines, byte for byte", () => {
 
   test("a character that the end of a read cuts in two", () => {
     const text = `${"é".repeat(300 * 1024)}\n`.repeat(3);
-    write("a.log", text);
+    run.write("a.log", text);
     run.start(["*.log"]);
     run.steps(3);
     expect(Buffer.from(run.text, "latin1").toString() === text).toBe(true);
@@ -56,7 +44,7 @@ describe("whole lines, byte for byte", () => {
 
   for (const length of [31 * 1024, 64 * 1024, 256 * 1024 - 1, 256 * 1024, 256 * 1024 + 1, mebibyte - 1, mebibyte]) {
     test(`a line of ${length} bytes goes out whole`, () => {
-      write("a.log", `before\n${"x".repeat(length)}\nafter\n`);
+      run.write("a.log", `before\n${"x".repeat(length)}\nafter\n`);
       run.start(["*.log"]);
       run.steps(2);
       expect(shape(run.text)).toBe(`before\n<${length} x>\nafter\n`);
@@ -67,7 +55,7 @@ describe("whole lines, byte for byte", () => {
 
   for (const length of [mebibyte + 1, 5 * mebibyte + 17]) {
     test(`a line of ${length} bytes is cut, counted, and the next one is whole`, () => {
-      write("a.log", `before\n${"x".repeat(length)}\nafter\n`);
+      run.write("a.log", `before\n${"x".repeat(length)}\nafter\n`);
       run.start(["*.log"]);
       run.steps(2);
       expect(shape(run.text)).toBe(`before\n${cut(length)}after\n`);
@@ -75,14 +63,14 @@ describe("whole lines, byte for byte", () => {
       const left = Number(/truncated: (\d+) bytes/.exec(run.text)![1]);
       expect(run.count("outrigger_log_lost_bytes_total", { reason: "line_too_long" })).toBe(left);
       run.restart(["*.log"]);
-      append("a.log", "more\n");
+      run.append("a.log", "more\n");
       run.step();
       expect(run.text).toBe("more\n");
     });
   }
 
   test("a line is not cut within a character", () => {
-    write("b.log", `x${"é".repeat(mebibyte)}\n`);
+    run.write("b.log", `x${"é".repeat(mebibyte)}\n`);
     run.start(["b.log"]);
     run.steps(2);
     const [, kept, left] = /^x(é*) \[truncated: (\d+) bytes left out\]\n$/.exec(
@@ -114,7 +102,7 @@ describe("whole lines, byte for byte", () => {
     test(`with maxLine ${maxLine}, lines of about that length among short ones`, () => {
       const lengths = [10, maxLine - 1, maxLine, 5, maxLine + 1, maxLine + 2, 3, 3 * maxLine, 0, maxLine, 1];
       const whole = lengths.filter((length) => length <= maxLine);
-      write("a.log", lengths.map((length) => `${"x".repeat(length)}\n`).join(""));
+      run.write("a.log", lengths.map((length) => `${"x".repeat(length)}\n`).join(""));
       run.start(["*.log"], { maxLine });
       run.steps(3);
       const lines = run.text.split("\n").slice(0, -1);
@@ -132,11 +120,11 @@ describe("whole lines, byte for byte", () => {
   test("a line that grows by little pieces comes when it ends", () => {
     run.start(["*.log"]);
     for (let i = 0; i < 50; i++) {
-      append("a.log", "x".repeat(10_000));
+      run.append("a.log", "x".repeat(10_000));
       run.step(100);
       expect(run.text).toBe("");
     }
-    append("a.log", "\nnext\n");
+    run.append("a.log", "\nnext\n");
     run.step();
     expect(shape(run.text)).toBe("<500000 x>\nnext\n");
   });
@@ -144,21 +132,21 @@ describe("whole lines, byte for byte", () => {
 
 describe("a last line without a newline", () => {
   test("is not read while the file is live", () => {
-    write("a.log", "whole\nhalf");
+    run.write("a.log", "whole\nhalf");
     run.start(["*.log"]);
     run.steps(120);
     expect(run.text).toBe("whole\n");
-    append("a.log", " and half\n");
+    run.append("a.log", " and half\n");
     run.step();
     expect(run.text).toBe("whole\nhalf and half\n");
   });
 
   test("survives a kill whole", () => {
-    write("a.log", "one\nabc");
+    run.write("a.log", "one\nabc");
     run.start(["*.log"]);
     run.steps(2);
     run.end({ killed: true });
-    append("a.log", "def\n");
+    run.append("a.log", "def\n");
     run.start(["*.log"]);
     run.step();
     expect(run.text.endsWith("abcdef\n")).toBe(true);
@@ -167,10 +155,10 @@ describe("a last line without a newline", () => {
 
   for (const end of ["renamed", "deleted"]) {
     test(`comes out once the file was ${end} and is quiet`, () => {
-      write("a.log", "whole\nhalf");
+      run.write("a.log", "whole\nhalf");
       run.start(["*.log"]);
       run.step();
-      if (end === "renamed") renameSync(run.path("a.log"), run.path("a.log.1"));
+      if (end === "renamed") run.rename("a.log", "a.log.1");
       else unlinkSync(run.path("a.log"));
       run.steps(2);
       expect(run.text).toBe("whole\n");
@@ -183,17 +171,17 @@ describe("a last line without a newline", () => {
   }
 
   test("comes before the lines of the file that follows, which ends the wait sooner", () => {
-    write("a.log", "whole\nhalf");
+    run.write("a.log", "whole\nhalf");
     run.start(["*.log"]);
     run.step();
-    renameSync(run.path("a.log"), run.path("a.log.1"));
-    write("a.log", "new\n");
+    run.rename("a.log", "a.log.1");
+    run.write("a.log", "new\n");
     run.steps(4);
     expect(run.text).toBe("whole\nhalf\nnew\n");
   });
 
   test("that is longer than a line may be, in a deleted file", () => {
-    write("a.log", `whole\n${"x".repeat(2 * mebibyte)}`);
+    run.write("a.log", `whole\n${"x".repeat(2 * mebibyte)}`);
     run.start(["*.log"]);
     run.steps(2);
     unlinkSync(run.path("a.log"));
@@ -204,15 +192,15 @@ describe("a last line without a newline", () => {
   });
 
   test("is shown when the collector stops; finished later it comes whole, unfinished it does not come again", () => {
-    write("a.log", "one\nabc");
-    write("b.log", "two\nxyz");
+    run.write("a.log", "one\nabc");
+    run.write("b.log", "two\nxyz");
     run.start(["*.log"]);
     run.step();
     run.follower.finish();
     run.acknowledge();
     expect(run.text).toBe("one\ntwo\nabc\nxyz\n");
     run.restart(["*.log"]);
-    append("a.log", "def\n");
+    run.append("a.log", "def\n");
     run.step();
     expect(run.text).toBe("abcdef\n");
     expect(run.follower.unread()).toBe(0);
@@ -226,12 +214,12 @@ describe("a last line without a newline", () => {
 describe("several outputs", () => {
   test("a stalled one is left behind at a known place, and catches up by itself, also after a restart", () => {
     const options = { outputs: ["fast", "slow"] };
-    write("a.log", "1\n");
+    run.write("a.log", "1\n");
     run.start(["*.log"], options);
     run.output("slow").room = 0;
     run.step();
     for (let i = 2; i < 10; i++) {
-      append("a.log", `${i}\n`);
+      run.append("a.log", `${i}\n`);
       run.step();
     }
     const all = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
@@ -243,12 +231,12 @@ describe("several outputs", () => {
 
   test("a rotated file is kept for the one that is behind", () => {
     const options = { outputs: ["fast", "slow"] };
-    write("a.log", "1\n");
+    run.write("a.log", "1\n");
     run.start(["*.log"], options);
     run.output("slow").room = 0;
     run.step();
     unlinkSync(run.path("a.log"));
-    write("a.log", "2\n");
+    run.write("a.log", "2\n");
     run.steps(100);
     expect([run.output("fast").text, run.output("slow").text]).toEqual(["1\n2\n", ""]);
     run.output("slow").room = 1000;

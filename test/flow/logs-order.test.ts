@@ -1,27 +1,13 @@
 /** Files of one log come out in the order in which they were written, for each output by itself. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import {
-  appendFileSync,
-  copyFileSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import type { Survey } from "../../src/logs/following/survey.ts";
-import { FollowRun } from "../kit/follow-run.ts";
+import { type FollowRun, followInEachTest } from "../kit/follow-run.ts";
 
 let run: FollowRun;
 
-beforeEach(() => {
-  run = new FollowRun();
-});
-
-afterEach(() => {
-  run.remove();
+followInEachTest((fresh) => {
+  run = fresh;
 });
 
 /** Oldest first; the last is the one at the path. */
@@ -38,7 +24,7 @@ const outputs = ["fast", "slow"];
 
 /** Lets the slow output have room when only the file at the path is due to be read: others were full a moment ago. */
 function makeRoom(): void {
-  appendFileSync(run.path("all.log"), "newer\n");
+  run.append("all.log", "newer\n");
   run.output("slow").room = 1;
   Object.assign(run.follower, { nextSurveyAt: Number.NEGATIVE_INFINITY });
   run.step(1);
@@ -69,7 +55,7 @@ test("known files are found by the first looks after a restart, though others ar
   run.end();
   run.start(["all.log*"], { outputs });
   let oldest = texts.length - 1;
-  beforeOpening(20, () => renameSync(run.path(`all.log.${oldest}`), run.path(`all.log.1${oldest--}`)));
+  beforeOpening(20, () => run.rename(`all.log.${oldest}`, `all.log.1${oldest--}`));
   run.steps(2);
   expect(run.output("slow").text).toBe(texts.join(""));
 });
@@ -91,9 +77,9 @@ test("a file that was rotated while it was empty and is written to late comes be
   writeChain("");
   run.start(["all.log*"], { outputs });
   run.step();
-  renameSync(run.path("all.log"), run.path("all.log.1"));
-  writeFileSync(run.path("all.log"), "new\n");
-  appendFileSync(run.path("all.log.1"), "late\n");
+  run.rename("all.log", "all.log.1");
+  run.write("all.log", "new\n");
+  run.append("all.log.1", "late\n");
   expect(statSync(run.path("all.log.1")).size).toBe(5);
   run.steps(2);
   expect(run.output("fast").text).toBe("late\nnew\n");
@@ -101,12 +87,12 @@ test("a file that was rotated while it was empty and is written to late comes be
 
 test("a file is opened by the first look though one in another folder is renamed with each", () => {
   mkdirSync(run.path("days"));
-  writeFileSync(run.path("days/current"), "of today\n");
-  writeFileSync(run.path("busy-0.log"), "busy\n");
+  run.write("days/current", "of today\n");
+  run.write("busy-0.log", "busy\n");
   utimesSync(run.path("busy-0.log"), 1_000, 1_000);
   run.start(["busy-*.log", "days/current"]);
   let place = 0;
-  beforeOpening(5, () => renameSync(run.path(`busy-${place}.log`), run.path(`busy-${++place}.log`)));
+  beforeOpening(5, () => run.rename(`busy-${place}.log`, `busy-${++place}.log`));
   run.follower.turn();
   rmSync(run.path("days/current"));
   run.steps(3);
@@ -115,14 +101,14 @@ test("a file is opened by the first look though one in another folder is renamed
 });
 
 test("a copy that is larger than its original was, when that was looked at a moment before, does not come twice", () => {
-  writeFileSync(run.path("all.log"), "first\n");
+  run.write("all.log", "first\n");
   run.start(["all.log*"]);
   run.step();
   const { survey } = (run.follower as unknown as { following: { survey: Survey } }).following;
   const take = survey.take.bind(survey);
   survey.take = () => {
     const before = take();
-    appendFileSync(run.path("all.log"), "second\n");
+    run.append("all.log", "second\n");
     copyFileSync(run.path("all.log"), run.path("all.log.1"));
     const seen = take();
     survey.take = take;

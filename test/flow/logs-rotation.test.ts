@@ -1,6 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
-  appendFileSync,
   closeSync,
   copyFileSync,
   existsSync,
@@ -9,38 +8,20 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
-  renameSync,
   rmSync,
   statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
-  writeFileSync,
   writeSync,
 } from "node:fs";
-import { FollowRun } from "../kit/follow-run.ts";
+import { type FollowRun, followInEachTest } from "../kit/follow-run.ts";
 
 let run: FollowRun;
 
-beforeEach(() => {
-  run = new FollowRun();
+followInEachTest((fresh) => {
+  run = fresh;
 });
-
-afterEach(() => {
-  run.remove();
-});
-
-function write(name: string, text: string): void {
-  writeFileSync(run.path(name), text);
-}
-
-function append(name: string, text: string): void {
-  appendFileSync(run.path(name), text);
-}
-
-function rename(from: string, to: string): void {
-  renameSync(run.path(from), run.path(to));
-}
 
 function copyTruncate(name: string, copy: string): void {
   copyFileSync(run.path(name), run.path(copy));
@@ -64,13 +45,13 @@ function lines(...numbers: number[]): string {
 
 describe("files that appear", () => {
   test("a file, its growth, and one that comes later", () => {
-    write("a.log", lines(1));
+    run.write("a.log", lines(1));
     run.start(["*.log"]);
     run.step();
-    append("a.log", lines(2));
+    run.append("a.log", lines(2));
     run.step(300);
     expect(run.text).toBe(lines(1, 2));
-    write("b.log", lines(3));
+    run.write("b.log", lines(3));
     run.step();
     expect(run.text).toBe(lines(1, 2, 3));
   });
@@ -80,7 +61,7 @@ describe("files that appear", () => {
     run.steps(3);
     expect(run.said("log_pattern_matches_nothing")).toEqual([{ input: "files", pattern: run.path("deep/*/x.log") }]);
     mkdirSync(run.path("deep/1"), { recursive: true });
-    write("deep/1/x.log", lines(1));
+    run.write("deep/1/x.log", lines(1));
     run.step();
     expect(run.text).toBe(lines(1));
     rmSync(run.path("deep"), { recursive: true });
@@ -96,7 +77,7 @@ describe("files that appear", () => {
       { input: "files", path: run.path("app.log"), error: "not a file" },
     ]);
     rmSync(run.path("app.log"), { recursive: true });
-    write("app.log", lines(1));
+    run.write("app.log", lines(1));
     run.step();
     expect(run.text).toBe(lines(1));
   });
@@ -108,44 +89,44 @@ describe("files that appear", () => {
     run.steps(3);
     expect(run.said("log_path_unreadable")).toEqual([{ input: "files", path: run.path("app.log"), error: "ELOOP" }]);
     unlinkSync(run.path("app.log"));
-    write("app.log", lines(1));
+    run.write("app.log", lines(1));
     run.step();
     expect(run.text).toBe(lines(1));
   });
 
   test("the shortest file, and one without a byte", () => {
-    write("a.log", "x\n");
-    write("b.log", "");
+    run.write("a.log", "x\n");
+    run.write("b.log", "");
     run.start(["*.log"]);
     run.step();
     expect(run.text).toBe("x\n");
-    append("b.log", "\n");
+    run.append("b.log", "\n");
     run.step(300);
     expect(run.text).toBe("x\n\n");
   });
 
   test("hard links and links are one file; exclusions are none", () => {
-    write("a.log", lines(1));
+    run.write("a.log", lines(1));
     linkSync(run.path("a.log"), run.path("b.log"));
     symlinkSync("a.log", run.path("c.log"));
-    write("skip.log", lines(2));
+    run.write("skip.log", lines(2));
     run.start(["*.log"], { exclude: ["skip*"] });
     run.steps(2);
-    append("b.log", lines(3));
+    run.append("b.log", lines(3));
     run.step();
     expect(run.text).toBe(lines(1, 3));
   });
 
   test("from the end: what was there is left out, up to a whole line; what comes is not, also after a restart", () => {
-    write("a.log", `${lines(1, 2)}line`);
+    run.write("a.log", `${lines(1, 2)}line`);
     run.start(["*.log"], { from: "end" });
     run.step();
-    append("a.log", ` 3\n${lines(4)}`);
-    write("b.log", lines(5));
+    run.append("a.log", ` 3\n${lines(4)}`);
+    run.write("b.log", lines(5));
     run.step();
     expect(run.text).toBe(`${lines(3)}${lines(4, 5)}`);
     run.end();
-    write("c.log", lines(6));
+    run.write("c.log", lines(6));
     run.start(["*.log"], { from: "end" });
     run.step();
     expect(run.text).toBe(lines(6));
@@ -153,24 +134,24 @@ describe("files that appear", () => {
 
   test("identical heads of 4 KiB are different files", () => {
     const banner = "the same banner\n".repeat(256);
-    write("a.log", `${banner}${lines(1)}`);
-    write("b.log", `${banner}${lines(2)}`);
+    run.write("a.log", `${banner}${lines(1)}`);
+    run.write("b.log", `${banner}${lines(2)}`);
     run.start(["*.log"]);
     run.step();
     expect(run.text).toBe(`${banner}${lines(1)}${banner}${lines(2)}`);
     run.restart(["*.log"]);
-    append("b.log", lines(3));
+    run.append("b.log", lines(3));
     run.step();
     expect(run.text).toBe(lines(3));
   });
 
   test("two entries that match the same file: each output gets it once", () => {
-    write("a.log", lines(1));
+    run.write("a.log", lines(1));
     run.start(["a.log"]);
     const second = run.make(["*.log"], { name: "second", outputs: ["stdout", "other"] });
     run.step();
     run.turns(second);
-    append("a.log", lines(2));
+    run.append("a.log", lines(2));
     run.step();
     run.turns(second);
     expect(run.text).toBe(lines(1, 2));
@@ -182,26 +163,26 @@ describe("files that appear", () => {
 describe("rotation by renaming", () => {
   for (const patterns of [["f"], ["f*"]]) {
     test(`rename and create, late lines to both (${patterns})`, () => {
-      write("f", "First line\n");
+      run.write("f", "First line\n");
       run.start(patterns);
       run.step();
-      rename("f", "f0");
-      write("f", "New file line\n");
+      run.rename("f", "f0");
+      run.write("f", "New file line\n");
       run.steps(5);
-      append("f0", "Last line\n");
+      run.append("f0", "Last line\n");
       run.steps(5);
       expect(run.text).toBe("First line\nNew file line\nLast line\n");
     });
 
     test(`the old file is read to its end before the new one is begun (${patterns})`, () => {
-      write("f", lines(1));
+      run.write("f", lines(1));
       run.start(patterns);
       run.step();
       // More than one turn may read.
       const rest = lines(...Array.from({ length: 400_000 }, (_, i) => i + 2));
-      append("f", rest);
-      rename("f", "f.1");
-      write("f", "new\n");
+      run.append("f", rest);
+      run.rename("f", "f.1");
+      run.write("f", "new\n");
       run.step();
       run.step(50);
       expect(run.text === `${lines(1)}${rest}new\n`).toBe(true);
@@ -210,33 +191,33 @@ describe("rotation by renaming", () => {
 
   for (const patterns of [["app.log"], ["app.log*"]]) {
     test(`a chain of renames (${patterns})`, () => {
-      write("app.log", lines(1));
+      run.write("app.log", lines(1));
       run.start(patterns);
       run.step();
       for (let number = 2; number <= 6; number++) {
-        if (existsSync(run.path("app.log.2"))) rename("app.log.2", "app.log.3");
-        if (existsSync(run.path("app.log.1"))) rename("app.log.1", "app.log.2");
-        append("app.log", lines(number * 10));
-        rename("app.log", "app.log.1");
-        write("app.log", lines(number));
+        if (existsSync(run.path("app.log.2"))) run.rename("app.log.2", "app.log.3");
+        if (existsSync(run.path("app.log.1"))) run.rename("app.log.1", "app.log.2");
+        run.append("app.log", lines(number * 10));
+        run.rename("app.log", "app.log.1");
+        run.write("app.log", lines(number));
         run.step();
       }
       expect(run.text).toBe(lines(1, 20, 2, 30, 3, 40, 4, 50, 5, 60, 6));
     });
 
     test(`three rotations between two looks (${patterns})`, () => {
-      write("app.log", lines(1));
+      run.write("app.log", lines(1));
       run.start(patterns);
       run.step();
-      append("app.log", lines(2));
+      run.append("app.log", lines(2));
       for (const [before, number] of [
         [0, 3],
         [1, 4],
         [2, 5],
       ] as const) {
-        for (let n = before; n > 0; n--) rename(`app.log.${n}`, `app.log.${n + 1}`);
-        rename("app.log", "app.log.1");
-        write("app.log", lines(number));
+        for (let n = before; n > 0; n--) run.rename(`app.log.${n}`, `app.log.${n + 1}`);
+        run.rename("app.log", "app.log.1");
+        run.write("app.log", lines(number));
       }
       run.steps(2);
       expect(run.text).toBe(lines(1, 2, 3, 4, 5));
@@ -244,19 +225,19 @@ describe("rotation by renaming", () => {
     });
 
     test(`three rotations while nobody was there (${patterns})`, () => {
-      write("app.log", lines(1));
+      run.write("app.log", lines(1));
       run.start(patterns);
       run.step();
       run.end();
-      append("app.log", lines(2));
+      run.append("app.log", lines(2));
       for (const [before, number] of [
         [0, 3],
         [1, 4],
         [2, 5],
       ] as const) {
-        for (let n = before; n > 0; n--) rename(`app.log.${n}`, `app.log.${n + 1}`);
-        rename("app.log", "app.log.1");
-        write("app.log", lines(number));
+        for (let n = before; n > 0; n--) run.rename(`app.log.${n}`, `app.log.${n + 1}`);
+        run.rename("app.log", "app.log.1");
+        run.write("app.log", lines(number));
       }
       run.start(patterns);
       run.steps(2);
@@ -265,31 +246,31 @@ describe("rotation by renaming", () => {
   }
 
   test("older generations and other files beside the log are left alone", async () => {
-    write("app.log.1", "older\n");
-    write("app.log.err", "other\n");
-    write("app.log.2.gz", "packed\n");
+    run.write("app.log.1", "older\n");
+    run.write("app.log.err", "other\n");
+    run.write("app.log.2.gz", "packed\n");
     await Bun.sleep(20);
-    write("app.log", lines(1));
+    run.write("app.log", lines(1));
     run.start(["app.log"]);
     run.step();
-    rename("app.log.1", "app.log.2");
-    rename("app.log", "app.log.1");
-    write("app.log", lines(2));
-    append("app.log.err", "other\n");
-    append("app.log.2.gz", "packed\n");
+    run.rename("app.log.1", "app.log.2");
+    run.rename("app.log", "app.log.1");
+    run.write("app.log", lines(2));
+    run.append("app.log.err", "other\n");
+    run.append("app.log.2.gz", "packed\n");
     run.steps(2);
     expect(run.text).toBe(lines(1, 2));
   });
 
   test("numbered logs of their own, matched as well, are not cut short for being called like rotated ones", () => {
-    for (const name of ["worker.log", "worker-1.log", "worker-12.log"]) write(name, `${name} begins`);
+    for (const name of ["worker.log", "worker-1.log", "worker-12.log"]) run.write(name, `${name} begins`);
     run.start(["*.log"]);
     for (let i = 0; i < 10; i++) {
-      append("worker.log", `\nworker ${i}`);
+      run.append("worker.log", `\nworker ${i}`);
       run.steps(10);
     }
-    append("worker-1.log", " and ends\n");
-    append("worker-12.log", " and ends\n");
+    run.append("worker-1.log", " and ends\n");
+    run.append("worker-12.log", " and ends\n");
     run.steps(2);
     const own = Array.from({ length: 9 }, (_, i) => `worker ${i}`);
     expect(run.text.trimEnd().split("\n").sort()).toEqual(
@@ -298,24 +279,24 @@ describe("rotation by renaming", () => {
   });
 
   test("dates before the extension", () => {
-    write("app.log", lines(1));
+    run.write("app.log", lines(1));
     run.start(["app.log"]);
     run.step();
-    rename("app.log", "app-2024-01-01.log");
-    write("app.log", lines(2));
-    rename("app.log", "app-2024-01-02.log");
-    write("app.log", lines(3));
+    run.rename("app.log", "app-2024-01-01.log");
+    run.write("app.log", lines(2));
+    run.rename("app.log", "app-2024-01-02.log");
+    run.write("app.log", lines(3));
     run.step();
     expect(run.text).toBe(lines(1, 2, 3));
   });
 
   test("a link that is turned to another file: the rest of the old, all of the new", () => {
-    write("day1", lines(1));
+    run.write("day1", lines(1));
     symlinkSync("day1", run.path("current"));
     run.start(["current"]);
     run.step();
-    append("day1", lines(2));
-    write("day2", lines(3));
+    run.append("day1", lines(2));
+    run.write("day2", lines(3));
     unlinkSync(run.path("current"));
     symlinkSync("day2", run.path("current"));
     run.steps(2);
@@ -323,7 +304,7 @@ describe("rotation by renaming", () => {
   });
 
   test("deleted with unread lines: they are read, then the descriptor is let go", () => {
-    write("a.log", lines(1));
+    run.write("a.log", lines(1));
     run.start(["*.log"]);
     run.step();
     const fd = openSync(run.path("a.log"), "a");
@@ -340,7 +321,7 @@ describe("rotation by renaming", () => {
   });
 
   test("deleted, but not acknowledged: the descriptor stays", () => {
-    write("a.log", lines(1));
+    run.write("a.log", lines(1));
     run.start(["*.log"]);
     run.acknowledges = false;
     run.step();
@@ -353,13 +334,13 @@ describe("rotation by renaming", () => {
   });
 
   test("an inode that is used again, also with a longer file", () => {
-    write("a.log", lines(1));
+    run.write("a.log", lines(1));
     run.start(["*.log"]);
     run.step();
     const { ino } = statSync(run.path("a.log"));
     run.end();
     unlinkSync(run.path("a.log"));
-    write("a.log", lines(7, 8, 9));
+    run.write("a.log", lines(7, 8, 9));
     // ext4 gives the number out again at once; elsewhere this is still a test of deleting and recreating.
     expect([ino, statSync(run.path("a.log")).ino]).toHaveLength(2);
     run.start(["*.log"]);
@@ -368,28 +349,28 @@ describe("rotation by renaming", () => {
   });
 
   test("deleted and created again with the same content is new content", async () => {
-    write("a.log", lines(1, 2));
+    run.write("a.log", lines(1, 2));
     run.start(["*.log"]);
     run.step();
     run.end();
     unlinkSync(run.path("a.log"));
     await Bun.sleep(20);
-    write("a.log", lines(1, 2));
-    append("a.log", lines(3));
+    run.write("a.log", lines(1, 2));
+    run.append("a.log", lines(3));
     run.start(["*.log"]);
     run.step();
     expect(run.text).toBe(lines(1, 2, 3));
   });
 
   test("a rotated file that was closed after a quiet minute is opened again when it grows, if it is matched", () => {
-    write("app.log", lines(1));
+    run.write("app.log", lines(1));
     run.start(["app.log*"]);
     run.step();
-    rename("app.log", "app.log.1");
-    write("app.log", lines(2));
+    run.rename("app.log", "app.log.1");
+    run.write("app.log", lines(2));
     run.steps(70);
     expect(descriptorsOn(run.path("app.log.1"))).toBe(0);
-    append("app.log.1", lines(3));
+    run.append("app.log.1", lines(3));
     run.step();
     expect(run.text).toBe(lines(1, 2, 3));
   });
@@ -397,55 +378,55 @@ describe("rotation by renaming", () => {
 
 describe("truncation", () => {
   test("to nothing, and written again", () => {
-    write("a.log", lines(1, 2, 3));
+    run.write("a.log", lines(1, 2, 3));
     run.start(["*.log"]);
     run.step();
     truncateSync(run.path("a.log"));
     run.step(300);
-    append("a.log", lines(4));
+    run.append("a.log", lines(4));
     run.step();
     expect(run.text).toBe(lines(1, 2, 3, 4));
     expect(run.count("outrigger_log_rotations_total", { kind: "truncated" })).toBe(1);
   });
 
   test("and grown past the old position before the next look", () => {
-    write("a.log", lines(1, 2));
+    run.write("a.log", lines(1, 2));
     run.start(["*.log"]);
     run.step();
-    write("a.log", lines(3, 4, 5));
+    run.write("a.log", lines(3, 4, 5));
     run.step();
     expect(run.text).toBe(lines(1, 2, 3, 4, 5));
   });
 
   test("and grown to exactly the old position", () => {
-    write("a.log", lines(1, 2));
+    run.write("a.log", lines(1, 2));
     run.start(["*.log"]);
     run.step();
-    write("a.log", lines(3, 4));
+    run.write("a.log", lines(3, 4));
     run.step();
     expect(run.text).toBe(lines(1, 2, 3, 4));
   });
 
   for (const patterns of [["f"], ["f*"]]) {
     test(`copytruncate: the copy is not repeated, late lines to it are read (${patterns})`, () => {
-      write("f", "First line\n");
+      run.write("f", "First line\n");
       run.start(patterns);
       run.step();
       copyTruncate("f", "f0");
-      append("f", "New file line\n");
+      run.append("f", "New file line\n");
       run.steps(5);
-      append("f0", "Last line\n");
+      run.append("f0", "Last line\n");
       run.steps(5);
       expect(run.text).toBe("First line\nNew file line\nLast line\n");
     });
 
     test(`copytruncate: unread lines that only the copy has (${patterns})`, () => {
-      write("f", lines(1));
+      run.write("f", lines(1));
       run.start(patterns);
       run.step();
-      append("f", lines(2, 3));
+      run.append("f", lines(2, 3));
       copyTruncate("f", "f.1");
-      append("f", lines(4));
+      run.append("f", lines(4));
       run.steps(2);
       expect(run.text).toBe(lines(1, 2, 3, 4));
       run.steps(70);
@@ -454,59 +435,59 @@ describe("truncation", () => {
     });
 
     test(`copytruncate while nobody was there, twice (${patterns})`, () => {
-      write("f", lines(1));
+      run.write("f", lines(1));
       run.start(patterns);
       run.step();
-      append("f", lines(2));
+      run.append("f", lines(2));
       run.end();
       copyTruncate("f", "f.1");
-      append("f", lines(3));
-      rename("f.1", "f.2");
+      run.append("f", lines(3));
+      run.rename("f.1", "f.2");
       copyTruncate("f", "f.1");
-      append("f", lines(4));
+      run.append("f", lines(4));
       run.start(patterns);
       run.steps(3);
       expect(run.text).toBe(lines(2, 3, 4));
     });
 
     test(`copytruncate while the app writes and we read: nothing comes twice (${patterns})`, () => {
-      write("f", lines(1, 2));
+      run.write("f", lines(1, 2));
       run.start(patterns);
       run.step();
       copyFileSync(run.path("f"), run.path("f.1"));
-      append("f", lines(3));
+      run.append("f", lines(3));
       run.step(100);
       truncateSync(run.path("f"));
-      append("f", lines(4));
+      run.append("f", lines(4));
       run.steps(2);
-      append("f.1", lines(5));
+      run.append("f.1", lines(5));
       run.steps(2);
       expect(run.text).toBe(lines(1, 2, 3, 4, 5));
     });
 
     test(`copytruncate: a copy that is seen before the truncation waits (${patterns})`, () => {
-      write("f", lines(1, 2));
+      run.write("f", lines(1, 2));
       run.start(patterns);
       run.step();
       copyFileSync(run.path("f"), run.path("f.1"));
       run.steps(3);
-      append("f", lines(3));
+      run.append("f", lines(3));
       run.step();
       truncateSync(run.path("f"));
-      append("f", lines(4));
+      run.append("f", lines(4));
       run.steps(3);
       // Line 3 was written after the copy was made: read from the file before it was truncated.
       expect(run.text).toBe(lines(1, 2, 3, 4));
     });
 
     test(`a copy that just stays is not repeated, until it says something else (${patterns})`, () => {
-      write("f", lines(1, 2));
+      run.write("f", lines(1, 2));
       run.start(patterns);
       run.step();
       copyFileSync(run.path("f"), run.path("f.bak"));
       run.steps(20);
       expect(run.text).toBe(lines(1, 2));
-      append("f.bak", lines(9));
+      run.append("f.bak", lines(9));
       run.steps(2);
       expect(run.text).toBe(patterns[0] === "f" ? lines(1, 2) : lines(1, 2, 1, 2, 9));
     });
@@ -514,13 +495,13 @@ describe("truncation", () => {
 
   test("a beginning that changes all the time is not read again all the time, and that is said once", () => {
     const text = lines(...Array.from({ length: 1_000 }, (_, i) => i));
-    write("a.log", text);
+    run.write("a.log", text);
     run.start(["*.log"]);
     run.step();
     const fd = openSync(run.path("a.log"), "r+");
     for (let i = 0; i < 100; i++) {
       writeSync(fd, `head ${i % 10}`, 0);
-      append("a.log", `more ${i}\n`);
+      run.append("a.log", `more ${i}\n`);
       run.step(90);
     }
     closeSync(fd);
@@ -530,14 +511,14 @@ describe("truncation", () => {
   });
 
   test("without a copy, what was unread and known is counted as lost", () => {
-    write("a.log", lines(1));
+    run.write("a.log", lines(1));
     run.start(["*.log"]);
     run.step();
     run.output("stdout").room = 0;
-    append("a.log", lines(2));
+    run.append("a.log", lines(2));
     run.step();
     truncateSync(run.path("a.log"));
-    append("a.log", "x\n");
+    run.append("a.log", "x\n");
     run.output("stdout").room = 1 << 20;
     run.steps(2);
     expect(run.text).toBe(`${lines(1)}x\n`);
@@ -559,7 +540,7 @@ describe("truncation", () => {
     expect(run.text).toBe(lines(1, 2, 3, 4, 5));
     expect(run.count("outrigger_log_skipped_bytes_total", {})).toBe(21);
     run.restart(["*.log"]);
-    append("a.log", lines(6));
+    run.append("a.log", lines(6));
     run.step();
     expect(run.text).toBe(lines(6));
   });

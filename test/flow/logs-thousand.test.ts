@@ -1,16 +1,12 @@
 /** What a look at a thousand files may cost. CPU time, so that a busy machine changes little; bounds are far above what is usual. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { appendFileSync, writeFileSync } from "node:fs";
-import { FollowRun } from "../kit/follow-run.ts";
+import { type FollowRun, followInEachTest } from "../kit/follow-run.ts";
 
 let run: FollowRun;
 
-beforeEach(() => {
-  run = new FollowRun();
-});
-
-afterEach(() => {
-  run.remove();
+followInEachTest((fresh) => {
+  run = fresh;
 });
 
 const files = 1_000;

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { afterEach, beforeEach } from "bun:test";
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Block, Lane, LogInputContext, Thread } from "../../src/contracts.ts";
@@ -43,6 +44,16 @@ export class FakeOutput {
   }
 }
 
+/** Gives each test of a file a run of its own, and removes it behind the test. */
+export function followInEachTest(take: (run: FollowRun) => void): void {
+  let run: FollowRun;
+  beforeEach(() => {
+    run = new FollowRun();
+    take(run);
+  });
+  afterEach(() => run.remove());
+}
+
 /** Follows real files with a clock that the test moves; every turn is taken by hand, so nothing depends on timing. */
 export class FollowRun {
   readonly folder = mkdtempSync(join(tmpdir(), "follow-"));
@@ -75,6 +86,18 @@ export class FollowRun {
 
   path(name: string): string {
     return join(this.logs, name);
+  }
+
+  write(name: string, text: string | Uint8Array): void {
+    writeFileSync(this.path(name), text);
+  }
+
+  append(name: string, text: string | Uint8Array): void {
+    appendFileSync(this.path(name), text);
+  }
+
+  rename(from: string, to: string): void {
+    renameSync(this.path(from), this.path(to));
   }
 
   start(patterns: string[], options: StartOptions = {}): void {
