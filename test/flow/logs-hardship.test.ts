@@ -1,8 +1,13 @@
+import { dlopen } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
 import {
   appendFileSync,
   chmodSync,
+  closeSync,
   mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -85,6 +90,37 @@ describe("files that are there, and are not", () => {
     run.steps(3);
     expect(run.text).toBe(lines(0, 7) + lines(100, 1));
   });
+});
+
+/** From now on reading the open file gives EIO, as on a volume with a bad block; the file at its path is as it was. */
+function breakDescriptor(path: string): void {
+  const { symbols } = dlopen("libc.so.6", { dup2: { args: ["i32", "i32"], returns: "i32" } });
+  const fd = readdirSync("/proc/self/fd").find((one) => linkOf(`/proc/self/fd/${one}`) === path);
+  const unreadable = openSync("/proc/self/mem", "r"); // nothing is mapped at its first bytes
+  expect(symbols.dup2(unreadable, Number(fd))).toBe(Number(fd));
+  closeSync(unreadable);
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+test("an open file that can no longer be read is said once, and does not keep others from being found", () => {
+  run.write("bad.log", lines(0, 3));
+  run.write("good.log", lines(10, 3));
+  run.start(["*.log"]);
+  run.step();
+  breakDescriptor(run.path("bad.log"));
+  run.append("bad.log", lines(3, 1));
+  run.append("good.log", lines(13, 1));
+  run.write("new.log", lines(20, 2));
+  run.steps(3);
+  expect(run.text).toBe(lines(0, 3) + lines(10, 4) + lines(20, 2));
+  expect(run.said("log_path_unreadable")).toEqual([{ input: "files", path: run.path("bad.log"), error: "EIO" }]);
 });
 
 test("a link that is turned while nobody is there: the rest of the old file, then the new one", () => {

@@ -14,7 +14,7 @@ export const plainFs = { ...fs };
 export class Killed extends Error {}
 
 let isKilled = false;
-let before: (() => void) | undefined;
+let before: ((call: string) => void) | undefined;
 
 function watched<F extends (...args: never[]) => unknown>(call: F): F {
   const watching = (...args: Parameters<F>) => {
@@ -22,7 +22,7 @@ function watched<F extends (...args: never[]) => unknown>(call: F): F {
     const act = before;
     // What happens meanwhile is not interrupted itself.
     before = undefined;
-    act?.();
+    act?.(call.name);
     before = act;
     if (isKilled) throw new Killed("killed");
     return call(...args);
@@ -46,8 +46,8 @@ mock.module("node:fs", () => ({
   writeFileSync: watched(fs.writeFileSync),
 }));
 
-/** Runs `body`, and `between` before each of its file system calls. */
-export function interleave(body: () => void, between: () => void): void {
+/** Runs `body`, and `between` before each of its file system calls, given its name; what it throws, the call throws. */
+export function interleave(body: () => void, between: (call: string) => void): void {
   before = between;
   try {
     body();

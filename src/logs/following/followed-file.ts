@@ -11,11 +11,12 @@
  */
 import { closeSync, fstatSync } from "node:fs";
 import type { Lane, LogFields } from "../../contracts.ts";
+import { ContentCheck } from "./content-check.ts";
 import type { Cursor } from "./cursor.ts";
 import { detect, type Encoding, utf8 } from "./encoding.ts";
 import type { FileBlock } from "./file-block.ts";
-import { beginsAsKnown, learnHead } from "./head.ts";
-import { headBytes, keyOf, readAt, readTail, type Stamp, stampOf } from "./identity.ts";
+import { learnHead } from "./head.ts";
+import { headBytes, keyOf, readAt, type Stamp, stampOf } from "./identity.ts";
 import type { Row } from "./ledger.ts";
 import type { FollowedFileParts, LineSource } from "./line-source.ts";
 import { isLastLine, searchLongLine, takeRemainder } from "./long-line.ts";
@@ -41,6 +42,7 @@ export interface Reader {
 const turnBytes = 1024 * 1024;
 const shortestWaitMs = 25;
 const longestWaitMs = 250;
+const nothing = new Uint8Array();
 
 export class FollowedFile implements LineSource {
   readonly row: Row;
@@ -64,9 +66,9 @@ export class FollowedFile implements LineSource {
   yields = false;
   /** True while outputs are full: there is something to read, but nobody to take it. */
   blocked = false;
+  /** Whether it is still the content it was. */
+  readonly content: ContentCheck;
   private size: number;
-  /** Size and time of writing when the content was last found to be the same. */
-  private verified = { size: -1, mtimeMs: Number.NaN };
   /** True when it was found as empty as before, but written to meanwhile. */
   private isRewritten = false;
   private waitMs = shortestWaitMs;
@@ -74,13 +76,12 @@ export class FollowedFile implements LineSource {
   private turnedAt: number;
   private hasGrown = false;
   private detected: Encoding | undefined;
-  /** True when the file was read to its end: what is there now may be another content with the same tail. */
-  private isDoubtful = false;
 
   constructor(row: Row, fd: number, readers: readonly Reader[], parts: FollowedFileParts, now: number) {
     this.row = row;
     this.fd = fd;
     this.key = keyOf(row);
+    this.content = new ContentCheck(row, fd);
     this.readers = readers;
     this.parts = parts;
     this.size = row.size;
@@ -148,14 +149,8 @@ export class FollowedFile implements LineSource {
 
   /** True when the bytes that were read, or the beginning where none were, are no longer there. */
   isReplaced(): boolean {
-    const { size, verified } = this;
-    const { mtimeMs } = this.row;
-    if (size === verified.size && mtimeMs === verified.mtimeMs) return false;
-    const { read, tail } = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a)).cursor;
-    if (tail !== undefined && Buffer.compare(readTail(this.fd, read), tail) !== 0) return true;
-    if (!beginsAsKnown(this.row, this.fd)) return true;
-    this.verified = { size, mtimeMs };
-    return false;
+    const { cursor } = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a));
+    return this.asked(() => this.content.isOther(this.size, cursor), false);
   }
 
   /** The same, whatever the last look at it said. */
@@ -164,20 +159,11 @@ export class FollowedFile implements LineSource {
     return this.isReplaced();
   }
 
-  /**
-   * The tail alone may deceive: lines that are all alike end alike at any place. After a pause the beginning is
-   * compared as well; that costs a microsecond, so not while the file is read without pause.
-   */
-  doubt(): "replaced" | undefined {
-    if (!this.isDoubtful) return undefined;
-    this.isDoubtful = false;
-    return beginsAsKnown(this.row, this.fd) ? undefined : "replaced";
-  }
-
   /** True, once, when the file was empty so far and is not any more. From then on it is known by its beginning. */
   begins(): boolean {
     if (this.row.headBytes?.length !== 0 || this.size === 0) return false;
-    learnHead(this.row, 0, readAt(this.fd, 0, headBytes));
+    const head = this.asked(() => readAt(this.fd, 0, headBytes), nothing);
+    learnHead(this.row, 0, head);
     return this.row.headBytes.length > 0;
   }
 
@@ -192,9 +178,9 @@ export class FollowedFile implements LineSource {
     return isRewritten;
   }
 
-  /** Asks the file itself for its size and number of names. */
+  /** Asks the file itself for its size and number of names; where it does not answer, what is known of it. */
   stat(): Stamp {
-    const stamp = stampOf(fstatSync(this.fd, { bigint: true }));
+    const stamp = this.asked(() => stampOf(fstatSync(this.fd, { bigint: true })), this.lastStamp);
     this.noteTime(stamp);
     this.size = stamp.size;
     this.row.size = stamp.size;
@@ -233,7 +219,8 @@ export class FollowedFile implements LineSource {
   offerLastLine(forGood: boolean): void {
     for (const reader of this.readers) {
       const { cursor, lane } = reader;
-      if (lane.room > 0 && this.isTurnOf(lane.output) && isLastLine(this, cursor)) this.offerRest(reader, forGood);
+      const isDue = lane.room > 0 && this.isTurnOf(lane.output) && this.asked(() => isLastLine(this, cursor), false);
+      if (isDue) this.offerRest(reader, forGood);
     }
   }
 
@@ -247,6 +234,24 @@ export class FollowedFile implements LineSource {
   surrender(): number {
     this.open = false;
     return this.fd;
+  }
+
+  private get lastStamp(): Stamp {
+    const { dev, ino, birthNs, mtimeMs } = this.row;
+    return { dev, ino, birthNs, mtimeMs, size: this.size, links: 1 };
+  }
+
+  /**
+   * The answer to a question about the file; `otherwise` where it cannot be read. That must not end a look at all the
+   * others: the next turn of the file fails as well, and says so.
+   */
+  private asked<T>(question: () => T, otherwise: T): T {
+    try {
+      return question();
+    } catch {
+      this.nextLookAt = 0;
+      return otherwise;
+    }
   }
 
   /** Reads once. Returns the bytes it was about, or why there were none. */
@@ -327,7 +332,7 @@ export class FollowedFile implements LineSource {
       this.yields = false;
     }
     this.blocked = result === "full";
-    if (result === "end") this.isDoubtful = true;
+    if (result === "end") this.content.readToEnd();
     if (grew || (result !== "end" && result !== "failed")) this.hurry();
     else {
       this.nextLookAt = now + this.waitMs;

@@ -61,7 +61,7 @@ export class Glance {
       const { file } = one;
       const stamp = file.open ? stirring(one) : undefined;
       if (stamp === "still") continue;
-      // Truncated, or without a name: a survey finds out what became of it.
+      // Truncated, without a name, or not to be asked: a survey finds out what became of it.
       if (stamp === undefined || stamp.size < file.knownSize || stamp.size === 0 || stamp.links === 0) {
         return this.forget();
       }
@@ -119,7 +119,16 @@ export class Glance {
   }
 }
 
-function stirring(one: Watched): Stamp | "still" {
+/** Undefined where the file cannot be asked. */
+function stirring(one: Watched): Stamp | "still" | undefined {
+  try {
+    return stampIfStirred(one);
+  } catch {
+    return undefined;
+  }
+}
+
+function stampIfStirred(one: Watched): Stamp | "still" {
   const { file } = one;
   const { size, mtimeMs, nlink } = fstatSync(file.fd);
   if (size === one.size && mtimeMs === one.mtimeMs && nlink > 0) return "still";
@@ -141,5 +150,9 @@ function ask(path: string, now: number): Folder {
 
 /** What a link leads to may change without a change of the folder it is in. */
 function isPlain(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  try {
+    return lstatSync(path).isFile();
+  } catch {
+    return false;
+  }
 }

@@ -36,18 +36,33 @@ interface Opened {
  */
 export function followArrival(following: Following, arrival: Arrival, atEnd = false): boolean {
   if (following.files.has(keyOf(arrival.stamp))) return true;
-  let opened: Opened | undefined;
   try {
-    opened = openIfSame(arrival);
+    const opened = openIfSame(arrival);
+    if (opened !== undefined && compressionOf(opened.head) !== undefined) closeSync(opened.fd);
+    else if (opened !== undefined) closingFailed(following, opened.fd, () => followOpened(following, opened, atEnd));
+    following.survey.opened(arrival.path);
+    return opened !== undefined;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? String(error);
     if (code !== "ENOENT") following.survey.unopened(arrival.path, code);
     return code !== "ENOENT";
   }
-  following.survey.opened(arrival.path);
-  if (opened !== undefined && compressionOf(opened.head) !== undefined) closeSync(opened.fd);
-  else if (opened !== undefined) followOpened(following, opened, atEnd);
-  return opened !== undefined;
+}
+
+/** Runs what follows an open file. When that fails the file is closed: the next look finds and opens it again. */
+function closingFailed<T>({ files, ledger }: Following, fd: number, follow: () => T): T {
+  try {
+    return follow();
+  } catch (error) {
+    const file = [...files.values()].find((one) => one.fd === fd);
+    if (file === undefined) closeSync(fd);
+    else {
+      files.delete(file.key);
+      ledger.release(file.row, files);
+      file.close();
+    }
+    throw error;
+  }
 }
 
 function openIfSame({ path, origin, stamp: wanted }: Arrival): Opened | undefined {
@@ -65,9 +80,20 @@ function openIfSame({ path, origin, stamp: wanted }: Arrival): Opened | undefine
 
 /** The content of a followed file was replaced in place: follows what it holds now, and the old content elsewhere. */
 export function followReplaced(following: Following, file: FollowedFile): void {
-  const { row, path } = file;
+  const { path, row } = file;
   following.files.delete(file.key);
   const fd = file.surrender();
+  try {
+    const now = closingFailed(following, fd, () => followAnew(following, file, fd));
+    followMissed(following, row.origin, now);
+  } catch (error) {
+    following.survey.unopened(path, (error as NodeJS.ErrnoException).code ?? String(error));
+  }
+}
+
+/** Returns where the file is now. */
+function followAnew(following: Following, file: FollowedFile, fd: number): Spot {
+  const { row, path } = file;
   // Fixed before anything else is looked for: a further truncation from here on is noticed as one.
   const head = readAt(fd, 0, headBytes);
   following.parts.counters.rotated("truncated");
@@ -77,7 +103,7 @@ export function followReplaced(following: Following, file: FollowedFile): void {
   else followMoved(following, row);
   const now = spotNow(following, file.row, stampOf(fstatSync(fd, { bigint: true })));
   followOpened(following, { fd, ...now, origin: row.origin, head }, false);
-  followMissed(following, row.origin, now);
+  return now;
 }
 
 /** Another entry found the content in another file first. */

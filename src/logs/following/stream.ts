@@ -2,7 +2,7 @@
  * The files that were at one path one after the other, oldest first. Each is read to its end before the next begins,
  * so that lines come out in the order in which they were written.
  */
-import { statSync } from "node:fs";
+import { type BigIntStats, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { FollowedFile } from "./followed-file.ts";
 import { keyOf } from "./identity.ts";
@@ -77,16 +77,35 @@ export class Stream {
 
   /** True when the folder may hold files that were not there at the last call. */
   folderChanged(wallMs: number): boolean {
-    const changedMs = statSync(dirname(this.path), { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN;
+    const changedMs = changedMsOf(dirname(this.path));
     if (changedMs === this.folderChangedMs) return false;
     this.folderChangedMs = wallMs - changedMs > clockTickMs ? changedMs : Number.NaN;
     return !Number.isNaN(changedMs);
   }
 }
 
+/** NaN where there is none, or where it cannot be asked. */
+function changedMsOf(folder: string): number {
+  try {
+    return statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN;
+  } catch {
+    return Number.NaN;
+  }
+}
+
 function isElsewhere(file: FollowedFile): boolean {
-  const stats = statSync(file.path, { bigint: true, throwIfNoEntry: false });
+  const stats = statOf(file.path);
+  if (stats === "unknown") return false;
   return stats === undefined || keyOf(stats) !== file.key || (file.status === "live" && file.isReplacedNow());
+}
+
+/** `unknown` where a path cannot be asked: that a file was moved is not known of it either. */
+function statOf(path: string): BigIntStats | "unknown" | undefined {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch {
+    return "unknown";
+  }
 }
 
 function isOlder(one: FollowedFile, other: FollowedFile): boolean {

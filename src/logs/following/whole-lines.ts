@@ -42,7 +42,7 @@ function readNew(file: FollowedFile, cursor: Cursor, buffer: Buffer): { from: nu
   if (got < 0 || Buffer.compare(buffer.subarray(0, from), tail) !== 0) return "replaced";
   file.noteSize(cursor.read + got);
   if (got === 0) return "end";
-  const fault = cursor.read === 0 ? beginning(file, buffer.subarray(0, got)) : file.doubt();
+  const fault = cursor.read === 0 ? beginning(file, buffer.subarray(0, got)) : file.content.doubt();
   return fault ?? { from, got };
 }
 

@@ -9,16 +9,16 @@
  *   one that was read to its end             nothing is left to do
  *   none, and a pattern matches the archive  read whole
  */
-import { closeSync, statSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { LogInput, LogSourceState } from "../../../contracts.ts";
 import { Cursor } from "../cursor.ts";
 import { FileMark } from "../file-block.ts";
 import type { Following } from "../following.ts";
-import { headBytes, keyOf, printOf, readAt, stampOf } from "../identity.ts";
+import { headBytes, keyOf, printOf, readAt } from "../identity.ts";
 import type { Row } from "../ledger.ts";
 import { newId } from "../opening.ts";
-import { listFiles, openToRead } from "../siblings.ts";
+import { listFiles, openToRead, spotAt } from "../siblings.ts";
 import type { Found } from "../survey.ts";
 import { type Archive, ArchiveBook } from "./archive-book.ts";
 import { ArchivePass, ArchiveSource } from "./archive-pass.ts";
@@ -163,8 +163,10 @@ export class Archives {
   }
 
   /** True when it was judged before; if it is not read to its end, reading goes on. */
-  private isKnown({ path, stamp }: Candidate): boolean {
-    const archive = this.book.find(stamp, startOf(path));
+  private isKnown(candidate: Candidate): boolean {
+    const { path, stamp } = candidate;
+    candidate.start = startOf(path);
+    const archive = this.book.find(stamp, candidate.start);
     if (archive !== undefined && keyOf(archive) === keyOf(stamp)) archive.path = path;
     return archive !== undefined;
   }
@@ -202,7 +204,7 @@ export class Archives {
     isRead: boolean,
     cursors: ReadonlyMap<string, Cursor>,
   ): void {
-    const { path, stamp } = candidate;
+    const { path, stamp, start = startOf(path) } = candidate;
     const { dev, ino, size, mtimeMs } = stamp;
     const outputs = new Map(
       this.following.context.lanes.map(({ output }) => {
@@ -211,7 +213,7 @@ export class Archives {
         return [output, { cursor, isRead }] as const;
       }),
     );
-    this.book.archives.add({ id, origin, path, dev, ino, size, mtimeMs, start: startOf(path), outputs });
+    this.book.archives.add({ id, origin, path, dev, ino, size, mtimeMs, start, outputs });
     candidate.isJudged = true;
     this.following.context.checkpoint.hasten();
   }
@@ -252,9 +254,10 @@ export class Archives {
 
   /** Where the archive is now: it may have been renamed. */
   private pathOf(archive: Archive): string | undefined {
-    const stats = statSync(archive.path, { bigint: true, throwIfNoEntry: false });
-    if (stats !== undefined && keyOf(stampOf(stats)) === keyOf(archive)) return archive.path;
-    const beside = listFiles(dirname(archive.path), this.following.births);
+    const { births } = this.following;
+    const spot = spotAt(archive.path, births);
+    if (spot !== undefined && keyOf(spot.stamp) === keyOf(archive)) return archive.path;
+    const beside = listFiles(dirname(archive.path), births);
     return beside.find(({ stamp }) => keyOf(stamp) === keyOf(archive))?.path;
   }
 

@@ -1,6 +1,6 @@
 /** Archives that were found, until it is known what is in them. One that still changes is being made: it must be quiet first. */
 import { basename, dirname } from "node:path";
-import type { Births, Stamp } from "../identity.ts";
+import type { Births, Print, Stamp } from "../identity.ts";
 import { keyOf } from "../identity.ts";
 import type { Row } from "../ledger.ts";
 import { byAge, isExtendedName, listFiles, type Spot } from "../siblings.ts";
@@ -21,6 +21,8 @@ export interface Candidate extends Spot {
   readonly since: number;
   /** True when it was there at the very first look of an entry that begins at the end of files. */
   readonly isPassedOver: boolean;
+  /** Of its first bytes, once it was opened. */
+  start: Print | undefined;
   /** The rows whose content it holds, once that is known. */
   rows: readonly Row[] | undefined;
   /** True when nothing is left to decide about it. */
@@ -73,7 +75,16 @@ export class Candidates {
     }
     const compression = lookInto(path);
     if (compression === undefined) return undefined;
-    const fresh = { path, stamp, compression, isMatched, since: now, rows: undefined, isJudged: false };
+    const fresh = {
+      path,
+      stamp,
+      compression,
+      isMatched,
+      since: now,
+      start: undefined,
+      rows: undefined,
+      isJudged: false,
+    };
     const candidate = { ...fresh, isPassedOver: known?.isPassedOver ?? isPassedOver, seenAt: this.looks };
     this.all.set(key, candidate);
     return candidate;
