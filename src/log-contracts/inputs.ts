@@ -31,7 +31,7 @@ export interface LogSourceState {
   readonly id: string;
   readonly input: string;
   readonly path: string;
-  /** `active`, `rotated`, `deleted`, or why it is not read. */
+  /** `live`, `rotated`, `deleted`, `idle` (closed until it grows), `archive`, or the error code it cannot be read for. */
   readonly state: string;
   readonly sizeBytes: number;
   readonly outputs: Readonly<Record<string, OutputProgress>>;
@@ -57,6 +57,9 @@ export interface LogMeasure {
   behind(output: string, unreadBytes: number, unacknowledgedBytes: number, oldestMs: number | undefined): void;
 }
 
+/** What an output is done with: a block, or what must be known of one once its bytes are gone. */
+export type Acknowledged = Pick<Block, "source" | "start" | "end" | "mark">;
+
 /** Where lines come from. The pipeline calls it; it starts no timers of its own. */
 export interface LogInput {
   /** Reads what is there within its quota and offers it to lanes with room. Returns the milliseconds until it wants the next turn. */
@@ -64,7 +67,7 @@ export interface LogInput {
   /** Looks for everything new in the next turn, however recent the last look was. */
   look(): void;
   /** The output is done with the source up to `block.mark`. In the order of `offer`, per source and output. */
-  acknowledged(block: Pick<Block, "source" | "start" | "end" | "mark">, output: string): void;
+  acknowledged(block: Acknowledged, output: string): void;
   /** Bytes that are known to exist and were not offered to the lane that is furthest behind. */
   unread(): number;
   /** End of the drain: offers the last lines that no newline ended, where there are such. */

@@ -6,7 +6,7 @@
  *
  * By polling alone: change notification does not work on every volume, and its limits are shared by all pods of a user.
  */
-import type { LogInput, LogInputContext, LogMeasure, LogSourceState } from "../../contracts.ts";
+import type { Acknowledged, LogInput, LogInputContext, LogMeasure, LogSourceState } from "../../contracts.ts";
 import type { Archives } from "./archives/archives.ts";
 import { CompressedFiles } from "./archives/compressed-files.ts";
 import { readableCompressions } from "./archives/compression.ts";
@@ -94,13 +94,13 @@ export class Follower implements LogInput {
     // An idle thread collects no garbage by itself; it would keep megabytes of buffers for nothing.
     if (now - this.lastReadAt > idleMs && this.following.parts.buffers.trim()) Bun.gc(true);
     let dueAt = Math.min(this.nextSurveyAt, now + archiveMs);
-    for (const file of this.order) if (file.open && !file.blocked) dueAt = Math.min(dueAt, file.nextLookAt);
+    for (const file of this.order) if (file.open && !file.blocked) dueAt = Math.min(dueAt, file.pace.nextLookAt);
     return Math.max(1, dueAt - now);
   }
 
   /** Reads soon: something was just written. */
   hurry(): void {
-    for (const file of this.following.files.values()) file.hurry();
+    for (const file of this.following.files.values()) file.pace.hurry();
   }
 
   look(): void {
@@ -108,7 +108,7 @@ export class Follower implements LogInput {
     this.hurry();
   }
 
-  acknowledged(block: Parameters<LogInput["acknowledged"]>[0], output: string): void {
+  acknowledged(block: Acknowledged, output: string): void {
     const { source, start, end, mark } = block;
     if (this.archives?.acknowledged(block, output)) return;
     if (!(source instanceof FollowedFile && mark instanceof FileMark)) return;
@@ -238,7 +238,7 @@ export class Follower implements LogInput {
     let more = false;
     for (let count = this.order.length; count > 0; count--) {
       const file = this.order[this.nextFile++ % this.order.length]!;
-      if (!file.open || file.nextLookAt > now) continue;
+      if (!file.open || file.pace.nextLookAt > now) continue;
       if (this.read(file, now)) more = true;
       if (this.following.isUnsettled) return true;
       if (clock.now() - now >= turnMs) return true;
@@ -251,8 +251,8 @@ export class Follower implements LogInput {
     const troubled = file.trouble;
     const result = file.turn(now);
     if (result === "more") this.lastReadAt = now;
-    const isSleepy = result === "end" && this.order.length > mostProbedFiles && now - file.grewAt > sleepyMs;
-    if (isSleepy && file.status === "live") file.nextLookAt = Number.POSITIVE_INFINITY;
+    const isSleepy = result === "end" && this.order.length > mostProbedFiles && now - file.pace.grewAt > sleepyMs;
+    if (isSleepy && file.status === "live") file.pace.nextLookAt = Number.POSITIVE_INFINITY;
     if (result === "failed" && file.trouble !== troubled) {
       const { parts, context } = this.following;
       context.emit("log_path_unreadable", { input: parts.input, path: file.path, error: file.trouble });

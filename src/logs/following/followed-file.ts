@@ -17,9 +17,10 @@ import { detect, type Encoding, utf8 } from "./encoding.ts";
 import type { FileBlock } from "./file-block.ts";
 import { learnHead } from "./head.ts";
 import { headBytes, keyOf, readAt, type Stamp, stampOf } from "./identity.ts";
-import type { Row } from "./ledger.ts";
+import { lastStampOf, type Row } from "./ledger.ts";
 import type { FollowedFileParts, LineSource } from "./line-source.ts";
 import { isLastLine, searchLongLine, takeRemainder } from "./long-line.ts";
+import { Pace } from "./pace.ts";
 import { takeWholeLines } from "./whole-lines.ts";
 
 /** `live`: at the path it is known by. `rotated`: renamed, or the copy a truncation left. `deleted`: without a name. */
@@ -40,8 +41,6 @@ export interface Reader {
 }
 
 const turnBytes = 1024 * 1024;
-const shortestWaitMs = 25;
-const longestWaitMs = 250;
 const nothing = new Uint8Array();
 
 export class FollowedFile implements LineSource {
@@ -56,9 +55,7 @@ export class FollowedFile implements LineSource {
   previous: FollowedFile | undefined;
   /** When it was written last, when it was first found away from its path. */
   leftMs: number | undefined;
-  /** Monotonic time of the next look, and of the last growth. */
-  nextLookAt = 0;
-  grewAt: number;
+  readonly pace: Pace;
   /** Error code of the last read, when it failed. */
   trouble: string | undefined;
   open = true;
@@ -71,7 +68,6 @@ export class FollowedFile implements LineSource {
   private size: number;
   /** True when it was found as empty as before, but written to meanwhile. */
   private isRewritten = false;
-  private waitMs = shortestWaitMs;
   /** Monotonic time of the last turn. */
   private turnedAt: number;
   private hasGrown = false;
@@ -85,7 +81,7 @@ export class FollowedFile implements LineSource {
     this.readers = readers;
     this.parts = parts;
     this.size = row.size;
-    this.grewAt = now;
+    this.pace = new Pace(now);
     this.detected = parts.encoding;
     this.turnedAt = now;
   }
@@ -141,12 +137,6 @@ export class FollowedFile implements LineSource {
     return result;
   }
 
-  /** Looks soon, whatever the last looks came to. */
-  hurry(): void {
-    this.nextLookAt = 0;
-    this.waitMs = shortestWaitMs;
-  }
-
   /** True when the bytes that were read, or the beginning where none were, are no longer there. */
   isReplaced(): boolean {
     const { cursor } = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a));
@@ -171,7 +161,7 @@ export class FollowedFile implements LineSource {
   seen(path: string, stamp: Stamp): boolean {
     this.row.path = path;
     this.noteTime(stamp);
-    if (stamp.size !== this.size) this.nextLookAt = 0;
+    if (stamp.size !== this.size) this.pace.nextLookAt = 0;
     this.noteSize(stamp.size);
     const { isRewritten } = this;
     this.isRewritten = false;
@@ -180,7 +170,7 @@ export class FollowedFile implements LineSource {
 
   /** Asks the file itself for its size and number of names; where it does not answer, what is known of it. */
   stat(): Stamp {
-    const stamp = this.asked(() => stampOf(fstatSync(this.fd, { bigint: true })), this.lastStamp);
+    const stamp = this.asked(() => stampOf(fstatSync(this.fd, { bigint: true })), lastStampOf(this.row));
     this.noteTime(stamp);
     this.size = stamp.size;
     this.row.size = stamp.size;
@@ -236,11 +226,6 @@ export class FollowedFile implements LineSource {
     return this.fd;
   }
 
-  private get lastStamp(): Stamp {
-    const { dev, ino, birthNs, mtimeMs } = this.row;
-    return { dev, ino, birthNs, mtimeMs, size: this.size, links: 1 };
-  }
-
   /**
    * The answer to a question about the file; `otherwise` where it cannot be read. That must not end a look at all the
    * others: the next turn of the file fails as well, and says so.
@@ -249,7 +234,7 @@ export class FollowedFile implements LineSource {
     try {
       return question();
     } catch {
-      this.nextLookAt = 0;
+      this.pace.nextLookAt = 0;
       return otherwise;
     }
   }
@@ -328,16 +313,13 @@ export class FollowedFile implements LineSource {
 
   private plan(now: number, result: TurnResult, grew: boolean): void {
     if (grew) {
-      this.grewAt = now;
+      this.pace.grewAt = now;
       this.yields = false;
     }
     this.blocked = result === "full";
     if (result === "end") this.content.readToEnd();
-    if (grew || (result !== "end" && result !== "failed")) this.hurry();
-    else {
-      this.nextLookAt = now + this.waitMs;
-      // One that waits for the file before it is not quiet.
-      if (this.previous === undefined) this.waitMs = Math.min(this.waitMs * 2, longestWaitMs);
-    }
+    if (grew || (result !== "end" && result !== "failed")) this.pace.hurry();
+    // One that waits for the file before it is not quiet.
+    else this.pace.wait(now, this.previous === undefined);
   }
 }

@@ -34,7 +34,7 @@ export interface Row {
   /** As it was at the last look. */
   size: number;
   mtimeMs: number;
-  /** What we know of its beginning. `bytes` is missing after a restart, until the file was verified. */
+  /** What we know of its beginning. `headBytes` is missing after a restart, until the file was verified. */
   head: Print;
   headBytes: Uint8Array | undefined;
   /** True when only its name says that it was rotated, and a pattern matches it: it may as well be a log of its own. */
@@ -44,6 +44,11 @@ export interface Row {
   /** Wall time at which nothing of it was left to read, or it could not be found; undefined while it is followed. */
   endedAt: number | undefined;
   readonly cursors: Map<string, Cursor>;
+}
+
+/** The file of a row as it was at the last look. */
+export function lastStampOf({ dev, ino, birthNs, size, mtimeMs }: Row): Stamp {
+  return { dev, ino, birthNs, size, mtimeMs, links: 1 };
 }
 
 /** A row as it stands in the checkpoint: numbers beyond 2^53 as text. */

@@ -108,7 +108,7 @@ export class Look {
   private noteRotation(file: FollowedFile): void {
     const { parts, context } = this.parts.following;
     const kind = file.status === "deleted" ? "deleted" : "renamed";
-    file.hurry();
+    file.pace.hurry();
     context.checkpoint.hasten();
     if (parts.shownAs !== undefined) return;
     parts.counters.rotated(kind);

@@ -46,7 +46,7 @@ export class Retirement {
     for (const file of [...files.values()]) {
       if (file.status !== "live") this.finishLine(file, now);
       if (!file.exhausted || !file.settled) continue;
-      const quietMs = now - file.grewAt;
+      const quietMs = now - file.pace.grewAt;
       if (file.status === "deleted") {
         if (quietMs >= deletedQuietMs) this.finish(file);
       } else if (quietMs >= rotatedQuietMs && (file.status === "rotated" || files.size > mostOpenFiles)) {
@@ -89,7 +89,7 @@ export class Retirement {
     const next = this.following.streams.get(file.row.origin)?.successor(file);
     const isSucceeded = next !== undefined && next.knownSize > 0;
     const neededMs = isSucceeded ? succeededQuietMs : unsucceededQuietMs;
-    if (now - file.grewAt < neededMs) return;
+    if (now - file.pace.grewAt < neededMs) return;
     if (file.isFinal) file.offerLastLine(true);
     else file.yields = true;
   }

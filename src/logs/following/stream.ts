@@ -6,6 +6,7 @@ import { type BigIntStats, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { FollowedFile } from "./followed-file.ts";
 import { keyOf } from "./identity.ts";
+import { lastStampOf } from "./ledger.ts";
 import { byAge, type Spot } from "./siblings.ts";
 
 /** A folder that changed this shortly before it was listed may have changed again without a new time. */
@@ -116,6 +117,5 @@ function isOlder(one: FollowedFile, other: FollowedFile): boolean {
 
 /** A writer that has not noticed the rotation must not make the file look younger. */
 function spotOf({ row, leftMs }: FollowedFile): Spot {
-  const { path, dev, ino, birthNs, size } = row;
-  return { path, stamp: { dev, ino, birthNs, size, links: 1, mtimeMs: leftMs ?? row.mtimeMs } };
+  return { path: row.path, stamp: { ...lastStampOf(row), mtimeMs: leftMs ?? row.mtimeMs } };
 }

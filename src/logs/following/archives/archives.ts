@@ -11,7 +11,7 @@
  */
 import { closeSync } from "node:fs";
 import { dirname } from "node:path";
-import type { LogInput, LogSourceState } from "../../../contracts.ts";
+import type { Acknowledged, LogSourceState } from "../../../contracts.ts";
 import { Cursor } from "../cursor.ts";
 import { FileMark } from "../file-block.ts";
 import type { Following } from "../following.ts";
@@ -90,7 +90,7 @@ export class Archives {
   }
 
   /** False when the block is none of ours. */
-  acknowledged({ source, mark, start, end }: Parameters<LogInput["acknowledged"]>[0], output: string): boolean {
+  acknowledged({ source, mark, start, end }: Acknowledged, output: string): boolean {
     if (!(source instanceof ArchiveSource)) return false;
     const progress = source.archive.outputs.get(output);
     if (mark instanceof FileMark) progress?.cursor.acknowledge(mark.offset, mark.tail);

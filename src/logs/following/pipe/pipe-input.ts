@@ -9,7 +9,7 @@
  */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Gauge, LogInput, LogInputContext, LogSourceState } from "../../../contracts.ts";
+import type { Acknowledged, Gauge, LogInput, LogInputContext, LogSourceState } from "../../../contracts.ts";
 import { UserError } from "../../../errors.ts";
 import { Follower } from "../follow.ts";
 import { Ledger, type Row } from "../ledger.ts";
@@ -81,8 +81,8 @@ export class PipeInput implements LogInput {
     this.follower.look();
   }
 
-  acknowledged(...given: Parameters<LogInput["acknowledged"]>): void {
-    this.follower.acknowledged(...given);
+  acknowledged(block: Acknowledged, output: string): void {
+    this.follower.acknowledged(block, output);
   }
 
   unread(): number {
