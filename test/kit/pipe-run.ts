@@ -44,7 +44,7 @@ export class PipeRun {
     const lanes = this.outputs.map((output) => output.lane());
     const where = { name: "app", folder: this.folder, stateFolder: this.folder, fields: {} };
     const context: LogInputContext = { ...thread, ...where, lanes, checkpoint: this.checkpoint };
-    this.input = await PipeInput.open(this.options, context);
+    this.input = PipeInput.open(this.options, context);
     return this;
   }
 

@@ -25,13 +25,11 @@ export class Fifo {
   /** Both ends of a pipe of our own, which is empty but during `read`. */
   private readonly copy: { readonly reading: number; readonly writing: number };
 
-  private constructor(path: string, fd: number, key: string) {
+  private constructor(path: string, fd: number, key: string, [reading, writing]: readonly [number, number]) {
     this.path = path;
     this.fd = fd;
     this.key = key;
-    const ends = new Int32Array(2);
-    if (symbols.pipe2(ptr(ends), closeOnExec) !== 0) throw new Error("there is no descriptor left for a pipe");
-    this.copy = { reading: ends[0]!, writing: ends[1]! };
+    this.copy = { reading, writing };
   }
 
   /** Throws an error with a `code`; ENOTFIFO where something else is at the path. */
@@ -40,11 +38,16 @@ export class Fifo {
     // Before it is opened: opening a device may do something.
     if (!found.isFIFO()) throw notAFifo();
     const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
-    const { dev, ino } = fstatSync(fd, { bigint: true });
-    return new Fifo(path, fd, `${dev}:${ino}`);
+    try {
+      const { dev, ino } = fstatSync(fd, { bigint: true });
+      return new Fifo(path, fd, `${dev}:${ino}`, ownPipe());
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
   }
 
-  /** Reads what is there, at most what fits `buffer`; 0 when there is nothing now. `taken` must follow. */
+  /** Reads what is there, at most what fits `buffer`; 0 when there is nothing now. What is not `taken` is read again. */
   read(buffer: Uint8Array): number {
     const got = Number(symbols.tee(this.fd, this.copy.writing, buffer.length, doNotWait));
     if (got <= 0) return 0; // EAGAIN: it is empty
@@ -69,8 +72,19 @@ export class Fifo {
   }
 }
 
+/** Both ends of a new pipe. */
+function ownPipe(): [reading: number, writing: number] {
+  const ends = new Int32Array(2);
+  if (symbols.pipe2(ptr(ends), closeOnExec) !== 0) throw failure("no descriptor is left for a pipe", "EMFILE");
+  return [ends[0]!, ends[1]!];
+}
+
 function notAFifo(): NodeJS.ErrnoException {
-  return Object.assign(new Error("not a named pipe"), { code: "ENOTFIFO" });
+  return failure("not a named pipe", "ENOTFIFO");
+}
+
+function failure(text: string, code: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(text), { code });
 }
 
 /** Makes a named pipe where nothing is. Says nothing when that fails: opening it will. */

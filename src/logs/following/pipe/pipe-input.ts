@@ -59,9 +59,9 @@ export class PipeInput implements LogInput {
   }
 
   /** Makes the pipe where there is none. Throws a UserError when there is no place for the spool. */
-  static async open(options: PipeOptions, context: LogInputContext): Promise<PipeInput> {
+  static open(options: PipeOptions, context: LogInputContext): PipeInput {
     const input = new PipeInput(options, context);
-    await makeFifo(options.path, options.mode);
+    makeFifo(options.path, options.mode);
     // At once: until somebody reads it, opening a pipe to write to it waits.
     input.fifo = openedNow(options.path);
     return input;

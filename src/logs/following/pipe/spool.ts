@@ -10,7 +10,8 @@ import { closeSync, fstatSync, openSync, readdirSync, renameSync, statSync, unli
 import { join } from "node:path";
 import { readAt, type Stamp, stampOf } from "../identity.ts";
 
-export const segmentsOfSpool = 8;
+/** The option's bounds in `log-inputs/pipe` rely on it: a line fits one of so many files. */
+const segmentsOfSpool = 8;
 const current = "spool.log";
 const next = "spool.next";
 const full = /^spool\.log-(\d{8,})$/;
