@@ -1,7 +1,7 @@
 /** Lines as they pass in a running sidecar, until one of the two ends. */
 import type { AdminEnd } from "../config/find-admin.ts";
 import type { CommandIo } from "../contracts.ts";
-import { missedText } from "../logs/following/missed.ts";
+import { missedText } from "../logs/missed.ts";
 import { ask } from "./_ask.ts";
 import { linesOf } from "./_lines.ts";
 

@@ -49,7 +49,7 @@ export interface LogFieldOptions {
   readonly pod?: boolean | PodWish | undefined;
 }
 
-/** Both together. To be called while the configuration is read: the pod's files are looked at. */
+/** The fields of every record: those of the pod, and over them those written out. To be called while the configuration is read: the pod's files are looked at. */
 export function toEntryFields({ fields = {}, pod = false }: LogFieldOptions): EntryFields {
   if (pod === false) return fields;
   const wish = pod === true ? podOptions().parse({}) : pod;

@@ -86,7 +86,7 @@ export function policyShape() {
 
 type Parsed = z.output<z.ZodObject<ReturnType<typeof policyShape>>>;
 
-/** Undefined where nothing is said. */
+/** The policy that is written beside an output, times in milliseconds; undefined where there is none. */
 export function toPolicy({ batch, retry, deadLetters }: Parsed): OutputPolicy | undefined {
   if (batch === undefined && retry === undefined && deadLetters === undefined) return undefined;
   return {
@@ -105,13 +105,14 @@ export function toPolicy({ batch, retry, deadLetters }: Parsed): OutputPolicy | 
   };
 }
 
+/** Without the members that are undefined. */
 function known<T extends object>(members: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;
   };
 }
 
-/** The same in sentences. */
+/** What a policy comes to, in sentences; none for what is not said. */
 export function explainPolicy({ batch, retry, deadLetters }: OutputPolicy = {}): string[] {
   return [
     ...(batch === undefined ? [] : [`A batch is closed ${closing(batch)}.`]),

@@ -88,22 +88,18 @@ export default defineLogInput({
   explain: ({ paths, exclude, from }) =>
     `every line of ${paths.join(", ")}${exclude.length > 0 ? ` but not of ${exclude.join(", ")}` : ""}${from === "end" ? ", from their end at the very first start" : ""}`,
   async reads({ paths, exclude }, folder, path) {
-    const { resolve } = await import("node:path");
-    const { Exclusion, Glob } = await import("../logs/following/glob.ts");
-    const absolute = (pattern: string) =>
-      pattern.startsWith("**/") || !pattern.includes("/") ? pattern : resolve(folder, pattern);
-    if (new Exclusion(exclude.map(absolute)).takes(path)) return false;
-    return paths.some((pattern) => new Glob(resolve(folder, pattern)).matches(path));
+    const { Exclusion, Glob, absoluteExclusion, absolutePattern } = await import("../logs/following/glob.ts");
+    if (new Exclusion(exclude.map((one) => absoluteExclusion(one, folder))).takes(path)) return false;
+    return paths.some((pattern) => new Glob(absolutePattern(pattern, folder)).matches(path));
   },
   async create({ paths, exclude, archives, ...options }, context) {
-    const { resolve } = await import("node:path");
+    const { absoluteExclusion, absolutePattern } = await import("../logs/following/glob.ts");
     const { Follower } = await import("../logs/following/follow.ts");
     const { Archives } = archives ? await import("../logs/following/archives/archives.ts") : {};
-    const absolute = (path: string) => (path.startsWith("**/") ? path : resolve(context.folder, path));
     return new Follower(
       {
-        paths: paths.map((path) => resolve(context.folder, path)),
-        exclude: exclude.map((path) => (path.includes("/") ? absolute(path) : path)),
+        paths: paths.map((path) => absolutePattern(path, context.folder)),
+        exclude: exclude.map((path) => absoluteExclusion(path, context.folder)),
         ...options,
         archives: Archives === undefined ? undefined : (following) => new Archives(following),
       },

@@ -1,5 +1,5 @@
 /** Main's side of a tap: the lines that pass in the log worker, for one who watches. */
-import { missedText } from "./following/missed.ts";
+import { missedText } from "./missed.ts";
 import { RecordRing } from "./record-ring.ts";
 import type { TapFilter, TapMemory } from "./tap.ts";
 

@@ -3,9 +3,9 @@
  * here is asked about its lines but where they end.
  *
  * In every encoding but UTF-16 a newline is the byte 0A and that byte is nothing else, so lines are found as they are
- * in UTF-8 (so it is in the encodings of the WHATWG standard but ISO-2022-JP, which is not offered for that reason). In UTF-16 it is two bytes at an even
- * distance from the beginning of the line. Decoding keeps every newline and makes none: the n-th of the text is the
- * n-th of the file, which is what takes a place in the text back to an offset in the file.
+ * in UTF-8. (Of the encodings of the WHATWG standard that is not so in ISO-2022-JP, which is not offered.) In UTF-16 it
+ * is two bytes at an even distance from the beginning of the line. Decoding keeps every newline and makes none: the n-th
+ * of the text is the n-th of the file, which is what takes a place in the text back to an offset in the file.
  */
 import { readAt } from "./identity.ts";
 

@@ -1,5 +1,4 @@
 /** What the ledger remembers of files from before a restart, until each was found again or is known to be gone. */
-
 import { lookInto } from "./archives/compressed-files.ts";
 import { type Arrival, type Listings, locate } from "./arrivals.ts";
 import type { Following } from "./following.ts";

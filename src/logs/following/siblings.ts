@@ -86,8 +86,8 @@ const mostListings = 16;
 
 /**
  * All regular files of a folder whose names are wanted; nothing when it cannot be listed. A file that is renamed while
- * the folder is listed may be seen twice or not at all, so this looks until two looks agree: rotation of a chain takes
- * a millisecond.
+ * the folder is listed may be seen twice or not at all, so this looks until two looks agree, which
+ * is soon: rotation renames a chain of files without a pause.
  */
 export function listFiles(folder: string, births: Births, isWanted = anyName): Spot[] {
   let before = listOnce(folder, births, isWanted);
