@@ -16,7 +16,7 @@ export interface LogSoakOptions {
   readonly say: (line: string) => void;
 }
 
-/** How long one run's writer writes, and its pace: about 1 MB a second over nine files. */
+/** How long one run's writer writes, and its pace: about 1 MB a second over ten files. */
 const runSeconds = 25;
 const linesPerSecond = 600;
 const kills = 8;

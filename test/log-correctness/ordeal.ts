@@ -16,7 +16,7 @@ export interface OrdealOptions {
   /** How long the writer writes, at least, and how often a sidecar is killed meanwhile, at least. */
   readonly seconds: number;
   readonly kills: number;
-  /** Of each of its nine streams. */
+  /** Of each of its streams. */
   readonly linesPerSecond: number;
   /** Milliseconds from one kill to the next. */
   readonly killEveryMs: readonly [least: number, most: number];
@@ -38,7 +38,7 @@ export interface Outcome {
 }
 
 /** How many logs the writer has. */
-const streams = 9;
+const streams = 10;
 /** How long the last collector may deliver nothing while something is left: longer than three pauses in a row. */
 const settleMs = 95_000;
 const writer = join(import.meta.dirname, "writer.ts");
@@ -95,16 +95,16 @@ class Ordeal {
   }
 
   private async begin(): Promise<void> {
-    const places = ["exact/*.log", "all/*.log*", "link/current"].map((place) => join(this.logs, place));
-    this.pod.write(
-      [
-        "logs:",
-        `  - files: [${places.map((place) => JSON.stringify(place)).join(", ")}]`,
-        "    to:",
-        "      - stdout",
-        `      - { name: sink, http: { url: "${this.sink.url}", timeouts: { request: 1s } } }`,
-      ].join("\n"),
-    );
+    const places = (...names: string[]) => JSON.stringify(names.map((name) => join(this.logs, name)));
+    const entry = (files: string) => [
+      `  - files: ${files}`,
+      "    to:",
+      "      - stdout",
+      `      - { name: sink, http: { url: "${this.sink.url}", timeouts: { request: 1s } } }`,
+    ];
+    const plain = entry(places("exact/*.log", "all/*.log*", "link/current"));
+    const packed = entry(`{ paths: ${places("packed/*.log*")}, archives: true }`);
+    this.pod.write(["logs:", ...plain, ...packed].join("\n"));
     await this.start();
   }
 

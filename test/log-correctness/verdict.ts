@@ -60,6 +60,11 @@ export const steadyWaitMs = 0;
 const clockStepMs = 1;
 const mostExamples = 8;
 
+/** What is read from an archive comes beside the lines of the newer file. */
+function isOrdered(stream: string): boolean {
+  return !stream.startsWith("gzip");
+}
+
 export function judge(
   journal: readonly JournalEntry[],
   lives: readonly Life[],
@@ -92,6 +97,8 @@ class Reading {
   private readonly lives: readonly Life[];
   /** By collector and stream: the number of the line that came last. */
   private readonly last: readonly Map<string, number>[];
+  /** Of streams without an order, by collector and stream: the numbers that came. */
+  private readonly own = new Map<string, Set<number>>();
   private readonly times: { life: number; at: number }[] = [];
   private readonly repeats = { bytes: 0, beyondBytes: 0, beyond: [] as string[] };
 
@@ -124,14 +131,24 @@ class Reading {
       return;
     }
     const { stream, number } = line;
-    const last = this.last[life]!.get(stream) ?? -1;
-    if (number <= last) this.wrong("disordered", `collector ${life}: ${stream} ${number} after ${last}`);
-    this.last[life]!.set(stream, number);
+    this.takeOrder(stream, number, life);
     const seen = this.seen.get(stream) ?? new Map<number, Delivered | undefined>();
     this.seen.set(stream, seen);
     const before = seen.get(number);
     if (seen.has(number)) this.repeated(`${stream} ${number}`, text.length + 1, life, before);
     seen.set(number, before ?? kept);
+  }
+
+  private takeOrder(stream: string, number: number, life: number): void {
+    const last = this.last[life]!.get(stream) ?? -1;
+    this.last[life]!.set(stream, Math.max(last, number));
+    if (!isOrdered(stream)) {
+      // Nothing comes twice from one collector.
+      const own = this.own.get(`${life} ${stream}`) ?? new Set();
+      this.own.set(`${life} ${stream}`, own);
+      if (own.has(number)) this.wrong("disordered", `collector ${life}: ${stream} ${number} twice`);
+      own.add(number);
+    } else if (number <= last) this.wrong("disordered", `collector ${life}: ${stream} ${number} after ${last}`);
   }
 
   private repeated(line: string, bytes: number, life: number, before: Delivered | undefined): void {

@@ -13,12 +13,16 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  readFileSync,
   renameSync,
+  statSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { type Seeded, seeded } from "../kit/random.ts";
 import type { JournalEntry, Passing } from "./journal.ts";
 import { lineOf, overhead } from "./lines.ts";
@@ -108,7 +112,7 @@ abstract class Stream {
 
 /** Renamed, created anew; sometimes three times in a row, in the middle of a line, or with late lines to the old file. */
 class Renamed extends Stream {
-  protected readonly pauseMs = [100, 700] as const;
+  protected readonly pauseMs: readonly [number, number] = [100, 700];
 
   protected rotate(): void {
     for (let times = this.random.pick([1, 1, 1, 3]); times > 0; times--) {
@@ -133,6 +137,38 @@ class Renamed extends Stream {
     const line = this.line();
     const cut = this.random.whole(line.length);
     return [line.slice(0, cut), line.slice(cut)];
+  }
+}
+
+/** Renamed, then compressed as `gzip` does it, beside the file before that goes: at once, or some rotations later. */
+class Compressed extends Renamed {
+  protected override readonly pauseMs = [300, 1_500] as const;
+
+  protected override rotate(): void {
+    super.rotate();
+    this.compress(`${this.path}.${this.random.pick([1, 1, 2, 3])}`);
+  }
+
+  protected override shift(): void {
+    for (let n = generations; n >= 1; n--) {
+      for (const suffix of ["", ".gz"]) {
+        if (existsSync(`${this.path}.${n}${suffix}`))
+          renameSync(`${this.path}.${n}${suffix}`, `${this.path}.${n + 1}${suffix}`);
+      }
+    }
+  }
+
+  private compress(path: string): void {
+    if (!existsSync(path)) return;
+    const { atime, mtime } = statSync(path);
+    const packed = gzipSync(readFileSync(path));
+    const fd = openSync(`${path}.gz`, "wx");
+    const half = this.random.whole(packed.length);
+    writeSync(fd, packed.subarray(0, half));
+    writeSync(fd, packed.subarray(half));
+    closeSync(fd);
+    utimesSync(`${path}.gz`, atime, mtime);
+    unlinkSync(path);
   }
 }
 
@@ -264,6 +300,7 @@ const streams: Stream[] = [
   new Copied("copy-all", "all/copy.log", random),
   new Mixed("mixed-all", "all/mixed.log", random),
   new Linked("link", "link/current", random),
+  new Compressed("gzip", "packed/gzip.log", random),
 ];
 
 const turnMs = 10;
