@@ -136,3 +136,16 @@ test("a folder that appears is looked into, and one that is written out in full"
   run.step();
   expect(run.text).toBe("of a\nof later\n");
 });
+
+test("a quiet file among many is read on for an output that was behind: it slept until it was written to again", () => {
+  for (let n = 0; n < 70; n++) run.write(`app-${n}.log`, `first of ${n}\n`);
+  run.start(["*.log"], { outputs: ["stdout", "slow"] });
+  run.steps(2);
+  run.output("slow").room = 0;
+  run.append("app-7.log", "second\n");
+  run.steps(15);
+  expect(run.text).toEndWith("second\n");
+  run.output("slow").room = Number.MAX_SAFE_INTEGER;
+  run.steps(2);
+  expect(run.output("slow").text).toEndWith("second\n");
+});

@@ -251,8 +251,9 @@ export class Follower implements LogInput {
     const troubled = file.trouble;
     const result = file.turn(now);
     if (result === "more") this.lastReadAt = now;
-    const isSleepy = result === "end" && this.order.length > mostProbedFiles && now - file.pace.grewAt > sleepyMs;
-    if (isSleepy && file.status === "live") file.pace.nextLookAt = Number.POSITIVE_INFINITY;
+    const isQuiet = result === "end" && file.exhausted && now - file.pace.grewAt > sleepyMs;
+    if (isQuiet && this.order.length > mostProbedFiles && file.status === "live")
+      file.pace.nextLookAt = Number.POSITIVE_INFINITY;
     if (result === "failed" && file.trouble !== troubled) {
       const { parts, context } = this.following;
       context.emit("log_path_unreadable", { input: parts.input, path: file.path, error: file.trouble });

@@ -172,6 +172,7 @@ export class FollowedFile implements LineSource {
   stat(): Stamp {
     const stamp = this.asked(() => stampOf(fstatSync(this.fd, { bigint: true })), lastStampOf(this.row));
     this.noteTime(stamp);
+    if (stamp.size !== this.size) this.pace.nextLookAt = 0;
     this.size = stamp.size;
     this.row.size = stamp.size;
     return stamp;
