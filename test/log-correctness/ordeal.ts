@@ -112,15 +112,13 @@ class Ordeal {
     this.sink.life = this.lives.length;
     const stdout = openSync(join(this.pod.folder, `${this.lives.length}.out`), "w");
     const never = Number.POSITIVE_INFINITY;
-    this.lives.push({ startMs: 0, readyAt: never, killedAt: never, checkpointAt: 0 });
+    this.lives.push({ readyAt: never, killedAt: never, checkpointAt: 0 });
     this.sidecar = this.pod.spawn(undefined, { stdout });
     closeSync(stdout);
     const { sidecar } = this;
-    const spawnedAt = Date.now();
     await until(() => sidecar.count("ready") > 0 || sidecar.hasEnded, { what: "ready" });
     if (sidecar.hasEnded) throw new Error(`the sidecar ended: ${sidecar.errorText}`);
-    const readyAt = Date.now();
-    Object.assign(this.lives.at(-1)!, { readyAt, startMs: readyAt - spawnedAt });
+    this.lives.at(-1)!.readyAt = Date.now();
   }
 
   private knownFiles(): number {

@@ -4,8 +4,6 @@ import { readLine } from "./lines.ts";
 
 /** One collector, from its start to its kill or end. Unix milliseconds. */
 export interface Life {
-  /** How long its start took, in milliseconds: half a second where the machine is not overloaded. */
-  startMs: number;
   readyAt: number;
   /** When it was killed; Infinity for the one that ended in good order. */
   killedAt: number;
@@ -49,8 +47,6 @@ export interface Repeats {
 
 /** A look a second, and as much as a busy machine takes for the first one of a collector. */
 const lookMs = 3_000;
-/** Where a collector's start took so long that this many times as long is more, the machine is too busy for that. */
-const lookPerStart = 3;
 const seenMs = 5_000;
 /** How long a line may wait in a collector for an output that fails, so that a kill loses it with its file. */
 export const failingWaitMs = 10_000;
@@ -179,8 +175,7 @@ class Reading {
     const overlapMs = ({ readyAt, killedAt }: Life, since: number) => Math.min(killedAt, to) - Math.max(readyAt, since);
     if (left === "file") return !this.lives.some((life) => overlapMs(life, from) >= seenMs);
     return !this.lives.some((life, i) => {
-      const mayTakeMs = Math.max(lookMs, lookPerStart * life.startMs);
-      if (overlapMs(life, quietFrom) < mayTakeMs || life.killedAt < to) return false;
+      if (overlapMs(life, quietFrom) < lookMs || life.killedAt < to) return false;
       // What a collector has of a file comes before the next one's lines; unless it had not read it when it was truncated.
       const isPast = left === "descriptor" && (this.last[i]!.get(stream) ?? -1) >= next;
       return isPast || life.killedAt > to + waitMs;
