@@ -1,9 +1,9 @@
 /** A chain of transforms as a configuration asks for it, without files: text in blocks goes in, records come out. */
-import type { LogRecord, LogSource, LogTransformDefinition, Thread } from "../../src/contracts.ts";
+import type { Block, LogRecord, LogSource, LogTransformDefinition, Thread } from "../../src/contracts.ts";
 import { plainBlock } from "../../src/logs/plain-block.ts";
 import { Chain, type Link, type Waiting } from "../../src/logs/shaping/chain.ts";
 import { ChainCounters } from "../../src/logs/shaping/chain-counters.ts";
-import { linesOf } from "../../src/logs/shaping/record.ts";
+import { LineRecord, linesOf, RecordBlock, recordsOf } from "../../src/logs/shaping/record.ts";
 import { MetricsRegion, spineMetrics } from "../../src/metrics.ts";
 import { logTransforms } from "../../src/registry.gen.ts";
 
@@ -13,11 +13,19 @@ export type Item = Readonly<Record<string, unknown>>;
 export const source = { id: "s1", input: "app", path: "/app.log", fields: {} };
 
 /** Has all made that records leave until it is asked for: it must not change what they are written as. */
-function readAll(records: readonly LogRecord[]): void {
+function readAll(records: readonly LogRecord[]): string {
   const before = Buffer.from(linesOf(records)).toString();
   for (const record of records) void [record.text, record.fields];
   const after = Buffer.from(linesOf(records)).toString();
   if (before !== after) throw new Error(`asked for its fields, ${before} became ${after}`);
+  return after;
+}
+
+/** The same block, but that no record can stand for its bytes. */
+function detached(block: Block): Block {
+  const records = recordsOf(block);
+  for (const record of records) if (record instanceof LineRecord) record.detach();
+  return new RecordBlock(records, block);
 }
 
 export class ChainRun {
@@ -27,6 +35,12 @@ export class ChainRun {
   wallMs = Date.UTC(2026, 10, 26, 12);
   /** What lines come from. */
   source: LogSource = source;
+  /** Has records made of text instead of the bytes of their lines: nothing of them can be left for later. */
+  isAtOnce = false;
+  /** Records that came out as lines that stand for their fields. */
+  late = 0;
+  /** What an output of lines has written of the blocks. */
+  written = "";
   private chain!: Chain;
 
   static async of(...items: readonly Item[]): Promise<ChainRun> {
@@ -56,9 +70,11 @@ export class ChainRun {
     for (const text of blocks) {
       // Memory of its own, spoilt afterwards: no record may go on using that of its block.
       const bytes = Buffer.from(text);
-      const passed = this.chain.pass(plainBlock(this.source, bytes, offset), waiting);
+      const block = plainBlock(this.source, bytes, offset);
+      const passed = this.chain.pass(this.isAtOnce ? detached(block) : block, waiting);
       out.push(...passed.block.records);
-      readAll(passed.block.records);
+      this.late += passed.block.records.filter((record) => record instanceof LineRecord && record.isLate).length;
+      this.written += readAll(passed.block.records);
       offset += bytes.length;
       waiting = passed.waiting;
       bytes.fill(0xff);
@@ -68,8 +84,13 @@ export class ChainRun {
   }
 
   count(metric: string): number {
+    return Object.values(this.counts(metric)).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** By labels, as one text. */
+  counts(metric: string): Record<string, number> {
     const series = this.metrics.series.filter(({ name }) => name === metric);
-    return series.reduce((sum, { slot }) => sum + this.metrics.values[slot]!, 0);
+    return Object.fromEntries(series.map(({ labels, slot }) => [JSON.stringify(labels), this.metrics.values[slot]!]));
   }
 
   private thread(): Thread {

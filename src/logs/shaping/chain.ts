@@ -234,8 +234,7 @@ function inOrder(records: LogRecord[]): LogRecord[] {
 function costOf(records: readonly LogRecord[], hasNoBlock: boolean): number {
   let bytes = records.length * recordBytes;
   for (const record of records) {
-    const ownText = !(record instanceof LineRecord) || hasNoBlock || record.place === undefined;
-    if (ownText) bytes += lengthOf(record);
+    bytes += record instanceof LineRecord && !hasNoBlock ? record.ownBytes : lengthOf(record);
     if (hasFields(record)) bytes += fieldsBytes + 2 * lengthOf(record);
   }
   return bytes;

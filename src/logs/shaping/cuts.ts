@@ -1,6 +1,4 @@
 /** Parts of a line that something else stands for: the line itself stays the bytes it was read as. */
-import { decoded } from "./line-text.ts";
-
 export interface Cut {
   /** Places in the memory of the line. */
   readonly from: number;
@@ -19,11 +17,13 @@ export interface CutLine {
   readonly cuts: Cut | undefined;
 }
 
-/** All cuts with one more, which lies between them or in the place of one. */
+/** All cuts with one more, which lies between them, or in the place of those that begin within it. */
 export function cutInto(cuts: Cut | undefined, from: number, to: number, instead: Buffer): Cut {
-  if (cuts === undefined || from < cuts.from) return { from, to, instead, next: cuts };
-  if (from === cuts.from) return { from, to, instead, next: cuts.next };
-  return { ...cuts, next: cutInto(cuts.next, from, to, instead) };
+  const before: Cut[] = [];
+  let rest = cuts;
+  for (; rest !== undefined && rest.from < from; rest = rest.next) before.push(rest);
+  while (rest !== undefined && rest.from < to) rest = rest.next;
+  return before.reduceRight((next: Cut, cut) => ({ ...cut, next }), { from, to, instead, next: rest });
 }
 
 /** The line as text. */
@@ -31,8 +31,8 @@ export function cutText({ memory, start, end, cuts }: CutLine): string {
   let text = "";
   let place = start;
   for (let cut = cuts; cut !== undefined; cut = cut.next) {
-    text += decoded(memory, place, cut.from) + cut.instead.toString();
+    text += memory.toString("utf8", place, cut.from) + cut.instead.toString();
     place = cut.to;
   }
-  return text + decoded(memory, place, end);
+  return text + memory.toString("utf8", place, end);
 }

@@ -2,26 +2,16 @@
 import type { LogFields, LogRecord, LogSource, Severity } from "../../contracts.ts";
 import { type Cut, type CutLine, cutInto, cutText } from "./cuts.ts";
 import { namesOf } from "./field-names.ts";
+import type { ByteScan, FieldName, LateReader, LineSearch } from "./line-looks.ts";
 import { asBuffer, decoded, isAllUtf8 } from "./line-text.ts";
 import { PlainJson } from "./plain-json.ts";
 
 const newline = 10;
 const nothing = Buffer.alloc(0);
+const unspelled: CutLine = { memory: nothing, start: 0, end: 0, cuts: undefined };
 const json = new PlainJson();
 /** Whose line `json` has looked at. */
 let scanned: LineRecord | undefined;
-
-/** Who reads fields when they are asked for. */
-export interface LateReader {
-  /** Reads the text as it was, sets time and severity, and returns the fields. */
-  readLate(record: LineRecord, text: string): Record<string, unknown>;
-}
-
-/** A name of a field, and names of fields it may be within. In UTF-8. */
-export interface FieldName {
-  readonly whole: Uint8Array;
-  readonly parents: readonly Uint8Array[];
-}
 
 /** A record that began as a line of a block, or as several that lie side by side. */
 export class LineRecord implements LogRecord {
@@ -47,8 +37,10 @@ export class LineRecord implements LogRecord {
   private knownSeverity: Severity | undefined = undefined;
   /** Set while the fields are those of a plain JSON line that nobody has asked for. */
   private late: LateReader | undefined = undefined;
-  /** What stands instead of parts of the line, in their order. */
-  private cuts: Cut | undefined = undefined;
+  /** How those fields are written, in its own bytes or in memory of lines written anew; with what was cut out. */
+  private spelling: CutLine = unspelled;
+  /** True when they are written otherwise than they were read, but for white space. */
+  isRespelled = false;
   /** Fields of the source of which none is named as one of the record. */
   private apart: LogFields | undefined = undefined;
 
@@ -114,13 +106,14 @@ export class LineRecord implements LogRecord {
 
   /**
    * Has fields, time and severity read when they are first asked for. False when the line is not such that it can
-   * stand for its fields until then: it is one JSON object, and written as they would be.
+   * stand for its fields until then: it is one JSON object, of which it is certain how they would be written.
    */
   readLater(reader: LateReader): boolean {
-    if (!this.isMemory || this.knownFields !== undefined || this.late !== undefined || this.cuts !== undefined)
-      return false;
+    if (!this.isAsRead || this.knownFields !== undefined || this.late !== undefined) return false;
     if (!isAllUtf8(this.memory) || !json.scan(this.memory, this.start, this.end)) return false;
     this.late = reader;
+    this.spelling = { memory: asBuffer(json.memory), start: json.start, end: json.end, cuts: undefined };
+    this.isRespelled = json.isRespelled;
     scanned = this;
     const { fields } = this.source;
     this.apart = namesOf(fields).some((name) => json.find(name) >= 0) ? undefined : fields;
@@ -142,58 +135,98 @@ export class LineRecord implements LogRecord {
     for (const { whole, parents } of names) {
       if (parents.some((parent) => json.find(parent) >= 0) && json.find(whole) < 0) return undefined;
     }
+    let { cuts } = this.spelling;
     let count = 0;
     for (const { whole } of names) {
       const member = json.find(whole);
       if (member < 0) continue;
-      this.cuts = cutInto(this.cuts, json.valueBegin(member), json.valueEnd(member), instead);
+      cuts = cutInto(cuts, json.valueBegin(member), json.valueEnd(member), instead);
       count++;
     }
-    if (count > 0) this.written = undefined;
+    if (count > 0) this.cut(cuts);
     return count;
+  }
+
+  /** True while the line stands for its fields. */
+  get isLate(): boolean {
+    return this.late !== undefined;
+  }
+
+  /** True when something was cut out of it. */
+  get isShortened(): boolean {
+    return this.spelling.cuts !== undefined;
+  }
+
+  /** Cuts out of a line that stands for its fields what is found in it. Returns whether something was. */
+  cutMore(where: LineSearch): boolean {
+    const cuts = where.search(this.spelling);
+    if (cuts !== undefined) this.cut(cuts);
+    return cuts !== undefined;
+  }
+
+  /** Bytes of memory it takes beside that of its block, but for its fields. */
+  get ownBytes(): number {
+    if (!this.isAsRead) return this.span;
+    return this.spelling.memory === this.memory ? 0 : this.spelling.end - this.spelling.start;
+  }
+
+  /** What is found in its bytes as they were read; in none of them once its text was changed. */
+  bitsOf(scan: ByteScan): number {
+    return this.isAsRead ? scan.scanBytes(this.memory, this.start, this.end) : -1;
   }
 
   /** The line that can stand for its fields, beside those of its source; undefined when it cannot. */
   get lateLine(): CutLine | undefined {
-    return this.late === undefined || this.apart !== this.source.fields ? undefined : this.line;
+    return this.late === undefined || this.apart !== this.source.fields ? undefined : this.spelling;
   }
 
   private rescan(): void {
     if (scanned === this) return;
-    json.scan(this.memory, this.start, this.end);
+    const { memory, start, end } = this.spelling;
+    json.scan(memory, start, end);
     scanned = this;
+  }
+
+  private cut(cuts: Cut | undefined): void {
+    this.spelling = { ...this.spelling, cuts };
+    this.written = undefined;
   }
 
   private readNow(reader: LateReader): void {
     this.late = undefined;
     this.knownFields = reader.readLate(this, decoded(this.memory, this.start, this.end));
-    if (this.cuts === undefined) return;
-    this.knownFields = JSON.parse(cutText(this.line)) as Record<string, unknown>;
-    this.forgetText();
+    const { spelling } = this;
+    if (spelling.cuts === undefined) this.spelling = unspelled;
+    else {
+      this.knownFields = JSON.parse(cutText(spelling)) as Record<string, unknown>;
+      this.forgetText();
+    }
   }
 
-  private get line(): CutLine {
-    return { memory: this.memory, start: this.start, end: this.end, cuts: this.cuts };
+  /** Its text as it is now: what was read, or what the fields say as soon as something was cut out of them. */
+  private get spelled(): string {
+    const { memory, start, end, spelling } = this;
+    return spelling.cuts === undefined ? decoded(memory, start, end) : cutText(spelling);
   }
 
   /** True while its text is its own bytes. */
   private get isAsRead(): boolean {
-    return this.isMemory && this.cuts === undefined;
+    return this.isMemory && this.spelling.cuts === undefined;
   }
 
   get text(): string {
-    this.written ??= this.isFields ? JSON.stringify(this.fields ?? {}) : cutText(this.line);
+    this.written ??= this.isFields ? JSON.stringify(this.fields ?? {}) : this.spelled;
     return this.written;
   }
 
   /** The text, not kept: for who needs it once. A block of lines would hold all of it a second time. */
   peek(): string {
-    return this.written ?? (this.isMemory ? cutText(this.line) : this.text);
+    return this.written ?? (this.isMemory ? this.spelled : this.text);
   }
 
   set text(text: string) {
     if (this.late !== undefined) this.readNow(this.late);
-    this.cuts = undefined;
+    this.spelling = unspelled;
     this.isFields = false;
     this.written = text;
     this.isMemory = false;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
+import { jsonObjects, usualWords } from "../../../test/kit/json-text.ts";
 import { PlainJson } from "./plain-json.ts";
 
 const json = new PlainJson();
@@ -8,6 +9,11 @@ function isPlain(text: string): boolean {
   // Within other bytes, as a line lies in its block.
   const bytes = Buffer.from(`"${text}",`);
   return json.scan(bytes, 1, bytes.length - 2);
+}
+
+/** As it is written: undefined where it is not plain. */
+function spelling(text: string): string | undefined {
+  return isPlain(text) ? Buffer.from(json.memory).toString("utf8", json.start, json.end) : undefined;
 }
 
 const plain = [
@@ -25,8 +31,48 @@ for (const text of plain) {
   test(`${text} is plain`, () => {
     expect(JSON.stringify(JSON.parse(text))).toBe(text);
     expect(isPlain(text)).toBe(true);
+    expect([json.start, json.isRespelled]).toEqual([1, false]);
   });
 }
+
+const anew: readonly (readonly [text: string, isRespelled: boolean])[] = [
+  ['{"a": 1}', false],
+  [' {"a":1}', false],
+  ['{"a":1}\r', false],
+  ['{ "a" : [ 1 , { } , [ ] , "x y" ] ,\t"b"\n:\r\n{ "c" : null } }', false],
+  ['{"a":"\\/","b":"\\u00e9\\u4e16\\ud83d\\uDE42 \\u003c\\u2028"}', true],
+  ['{"a":"\\u000a\\u001B\\u0022\\u005c\\u0000\\u007f"}', true],
+  ['{"a":1.0,"b":0.10,"c":-0.50,"d":0.0,"e":0.0000001,"f":100.000}', true],
+  ['{"a":9007199254740993,"b":12345678901234567890123}', true],
+  ['{"a": 1234567890123456,"b": 1764154800.1234567}', false],
+];
+
+for (const [text, isRespelled] of anew) {
+  test(`${JSON.stringify(text)} is written anew`, () => {
+    expect(spelling(text)).toBe(JSON.stringify(JSON.parse(text)));
+    expect(json.isRespelled).toBe(isRespelled);
+  });
+}
+
+test("lines written anew lie one behind the other, each with its newline", () => {
+  let [wanted, begin, memory]: [string, number, Buffer] = ["", 0, Buffer.alloc(0)];
+  let memories = 0;
+  for (let i = 0; i < 20_000; i++) {
+    expect(isPlain(`{ "n": ${i}, "é": "\\u00e9" }`) && !isPlain(`{ "half": ${i}`)).toBe(true);
+    if (json.memory.buffer !== memory.buffer) {
+      expect(memory.toString("utf8", begin, begin + Buffer.byteLength(wanted))).toBe(wanted);
+      [wanted, begin, memory] = ["", json.start, Buffer.from(json.memory.buffer)];
+      memories++;
+    }
+    wanted += `{"n":${i},"é":"é"}\n`;
+  }
+  expect(memories).toBeGreaterThan(3);
+});
+
+test("a line longer than any before it is written anew", () => {
+  const text = `{ "a": "${"x".repeat(300_000)}" }`;
+  expect(spelling(text)).toBe(text.replaceAll(" ", ""));
+});
 
 const others = [
   "",
@@ -41,12 +87,6 @@ const others = [
   '{"a":1,}',
   '{,"a":1}',
   '{"a":[1,]}',
-  '{"a":[1 ]}',
-  '{"a": 1}',
-  ' {"a":1}',
-  '{"a":1} ',
-  '{"a":"\\u000a"}',
-  '{"a":"\\/"}',
   '{"a":"\\x"}',
   '{"a":"\\"}',
   '{"a":"\\\\\\"}',
@@ -59,16 +99,28 @@ const others = [
   '{"b":{"a":1,"c":2,"a":3}}',
   '{"b":1,"0":2}',
   '{"a":-0}',
-  '{"a":1.0}',
+  '{"a":-0.0}',
   '{"a":01}',
   '{"a":1e3}',
   '{"a":1.5E3}',
   '{"a":.5}',
   '{"a":1.}',
   '{"a":-}',
-  '{"a":0.0000001}',
-  '{"a":1234567890123456}',
-  '{"a":9007199254740993}',
+  "\ufeff{}",
+  "{}\u00a0",
+  "{\f}",
+  '{"a":1 2}',
+  '{"a":- 1}',
+  '{"a":1. 5}',
+  '{"a":t rue}',
+  '{"a":"\\ u0041"}',
+  '{"a":"\\u00 41"}',
+  '{"a":"\\ud83d"}',
+  '{"a":"\\ude42"}',
+  '{"a":"\\ud83d\\u0041"}',
+  '{"a":"\\u004',
+  '{"a": 1, "a": 2}',
+  `{"a":1${"0".repeat(400)}}`,
   '{"a":tru}',
   '{"a":nul}',
   '{"a":True}',
@@ -77,20 +129,24 @@ const others = [
 
 for (const text of others) test(`${text} is not plain`, () => expect(isPlain(text)).toBe(false));
 
-test("a line that ends within its block ends there", () => {
-  const bytes = Buffer.from('{"a":123}');
-  for (let end = 0; end < bytes.length; end++) expect(json.scan(bytes, 0, end)).toBe(false);
-  expect(json.scan(bytes, 0, bytes.length)).toBe(true);
-});
+test.each(['{"a":123}', '{ "a" : 12.50 }', '{"\u00e9":"\\u00e9\\ud83d\\ude42"}'])(
+  "%s ends where its line ends",
+  (text) => {
+    const bytes = Buffer.from(text);
+    for (let end = 0; end < bytes.length; end++) expect(json.scan(bytes, 0, end)).toBe(false);
+    expect(json.scan(bytes, 0, bytes.length)).toBe(true);
+  },
+);
 
-test("members at the top level are found by name", () => {
-  const text = '{"a":{"b":1},"é":"x","c":[2,{"a":3}]}';
+test.each(["", " ", " \t "])("members at the top level are found by name, white space %p between them", (gap) => {
+  const text = '{"a":{"b":1},"é":"x","c":[2,{"a":3}]}'.replaceAll(/[{}[\]:,]/g, `${gap}$&${gap}`);
   const bytes = Buffer.from(text);
   expect(json.scan(bytes, 0, bytes.length)).toBe(true);
   expect(json.count).toBe(3);
   const written = (name: string) => {
     const member = json.find(Buffer.from(name));
-    return member < 0 ? undefined : bytes.toString("utf8", json.valueBegin(member), json.valueEnd(member));
+    const memory = Buffer.from(json.memory);
+    return member < 0 ? undefined : memory.toString("utf8", json.valueBegin(member), json.valueEnd(member));
   };
   expect(["a", "é", "c", "b", "", "e"].map(written)).toEqual([
     '{"b":1}',
@@ -137,9 +193,30 @@ test("what is plain is what JSON.stringify makes of it again", () => {
     fc.property(texts, (text) => {
       if (!text.isWellFormed() || !isPlain(text)) return;
       seen++;
-      expect(JSON.stringify(JSON.parse(text))).toBe(text);
+      expect(JSON.stringify(JSON.parse(text))).toBe(spelling(text)!);
     }),
     { numRuns: 1_500 },
   );
   expect(seen).toBeGreaterThan(50);
+});
+
+test("whoever wrote it, it is spelled as JSON.stringify spells it, or is not plain", () => {
+  const words = { ...usualWords, spaces: [...usualWords.spaces, "\n", "\r\n"] };
+  let anew = 0;
+  fc.assert(
+    fc.property(jsonObjects(words), (text) => {
+      const spelled = spelling(text);
+      if (spelled === undefined) return;
+      const fields = JSON.parse(text) as Record<string, unknown>;
+      expect(spelled).toBe(JSON.stringify(fields));
+      if (spelled !== text) anew++;
+      for (const [name, value] of Object.entries(fields)) {
+        const member = json.find(Buffer.from(name));
+        const [begin, end] = [json.valueBegin(member), json.valueEnd(member)];
+        expect(Buffer.from(json.memory).toString("utf8", begin, end)).toBe(JSON.stringify(value));
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(anew).toBeGreaterThan(200);
 });

@@ -1,6 +1,7 @@
 /** What `log-transforms/parse` does with a record: reads it, and puts what it found in its place. */
 import type { Counter, LogRecord, RecordTransform, Severity } from "../../../contracts.ts";
-import { type LateReader, LineRecord } from "../line-record.ts";
+import type { LateReader } from "../line-looks.ts";
+import { LineRecord } from "../line-record.ts";
 import type { FieldPath } from "../transforms/field-path.ts";
 import { type Parsed, type ParsedFields, put, type Read } from "./format.ts";
 import { Lateness } from "./lateness.ts";

@@ -1,4 +1,4 @@
-import type { FieldName } from "../line-record.ts";
+import type { FieldName } from "../line-looks.ts";
 import { put } from "../parsing/format.ts";
 
 type Fields = Record<string, unknown>;

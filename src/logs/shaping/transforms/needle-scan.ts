@@ -17,23 +17,41 @@ for (let at = 0; at < alphabet.length; at++) {
   if (code >= 97 && code <= 122) classOf[code - 32] = at + 1;
 }
 for (let digit = 48; digit <= 57; digit++) classOf[digit] = classOf[48]!;
+const letters = 26;
+
+/** A class of its own for what ends a run of characters in a string of JSON: no word goes on behind it. */
+const stopClass = classes - 1;
+const quote = 34;
+const backslash = 92;
+const stringClassOf = classOf.slice();
+stringClassOf[quote] = stopClass;
+stringClassOf[backslash] = stopClass;
 
 type Needles = readonly (readonly [needle: string, bits: number])[];
 
 export class NeedleScan {
+  /** Where the last string ended: the place of its quote. */
+  stop = 0;
   /** A row for each state; in it the place of the next state's row. */
   private readonly next: Uint16Array;
   /** By the place of a state's row: the bits of all words that end there. */
   private readonly found: Int32Array;
+  /** From this place on, rows are of states in which words end, or which are the last. */
+  private readonly firstFound: number;
+  /** Of the state behind what is of the class `stopClass`. */
+  private readonly last: number;
 
   /** Words with the bits that stand for them. Written in lower case; `0` stands for any digit. */
   constructor(needles: Needles) {
-    const states = 1 + needles.reduce((sum, [needle]) => sum + needle.length, 0);
+    const states = 2 + needles.reduce((sum, [needle]) => sum + needle.length, 0);
     if (states > mostStates) throw new RangeError("too many words to look for");
     this.next = new Uint16Array(states * classes);
     this.found = new Int32Array(states * classes);
+    this.last = (states - 1) * classes;
     this.grow(needles);
     this.link();
+    this.firstFound = this.sort();
+    for (let state = 0; state < this.last; state += classes) this.next[state + stopClass] = this.last;
   }
 
   /** The bits of all words that are in the text. */
@@ -47,6 +65,49 @@ export class NeedleScan {
       bits |= found[state]!;
     }
     return bits;
+  }
+
+  /** The bits of all words that are in a text in UTF-8. */
+  scanBytes(bytes: Uint8Array, from: number, to: number): number {
+    const { next, found, firstFound } = this;
+    let state = 0;
+    let bits = 0;
+    for (let at = from; at < to; at++) {
+      state = next[state + classOf[bytes[at]!]!]!;
+      if (state >= firstFound) bits |= found[state]!;
+    }
+    return bits;
+  }
+
+  /** The same for a string of JSON, from behind its first quote up to `stop`. An escape is no part of a word. */
+  scanString(bytes: Uint8Array, from: number): number {
+    const { next, found, firstFound, last } = this;
+    let state = 0;
+    let bits = 0;
+    for (let at = from; at < bytes.length; at++) {
+      state = next[state + stringClassOf[bytes[at]!]!]!;
+      if (state < firstFound) continue;
+      if (state !== last) bits |= found[state]!;
+      else if (bytes[at] === quote) {
+        this.stop = at;
+        return bits;
+      } else {
+        at++;
+        state = 0;
+      }
+    }
+    throw new RangeError("a string without an end");
+  }
+
+  /** The bits of all words that a text in ASCII ends in, when all that is no letter is left out. */
+  scanEnd(bytes: Uint8Array, from: number, to: number): number {
+    const { next } = this;
+    let state = 0;
+    for (let at = from; at < to; at++) {
+      const of = classOf[bytes[at]!]!;
+      if (of > 0 && of <= letters) state = next[state + of]!;
+    }
+    return this.found[state]!;
   }
 
   /** Makes the tree of words. */
@@ -83,6 +144,22 @@ export class NeedleScan {
         }
       }
     }
+  }
+
+  /** Puts the rows of states in which words end behind the others. Returns the place of the first. */
+  private sort(): number {
+    const { next, found, last } = this;
+    const states = Array.from({ length: last / classes }, (_, at) => at * classes);
+    const [others, ends] = [states.filter((state) => found[state] === 0), states.filter((state) => found[state] !== 0)];
+    const order = [...others, ...ends];
+    const placeOf = new Uint16Array(last);
+    for (const [at, state] of order.entries()) placeOf[state] = at * classes;
+    const [oldNext, oldFound] = [next.slice(), found.slice()];
+    for (const [at, state] of order.entries()) {
+      found[at * classes] = oldFound[state]!;
+      for (let of = 0; of < classes; of++) next[at * classes + of] = placeOf[oldNext[state + of]!]!;
+    }
+    return others.length * classes;
   }
 }
 

@@ -7,8 +7,10 @@
  * Most records hold nothing: the text they were read from is looked at once, cheaply, for what each shape needs.
  */
 import type { LogRecord, RecordTransform } from "../../../contracts.ts";
-import { type FieldName, LineRecord } from "../line-record.ts";
+import type { FieldName } from "../line-looks.ts";
+import { LineRecord } from "../line-record.ts";
 import { type FieldPath, isFields } from "./field-path.ts";
+import { LineRedaction } from "./line-redaction.ts";
 import { NeedleScan } from "./needle-scan.ts";
 import { inPieces, mostPatternText } from "./pieces.ts";
 import { isSecretName, type SecretShape } from "./secret-shapes.ts";
@@ -48,9 +50,11 @@ export class Redaction implements RecordTransform {
   /** A bit for each shape. */
   private readonly all: number;
   private readonly names = new Map<string, boolean>();
-  /** Where only fields are named they can be replaced without being made. */
-  private readonly onlyNames: readonly FieldName[] | undefined;
+  private readonly looksAtTexts: boolean;
+  private readonly fieldNames: readonly FieldName[];
   private readonly instead: Buffer;
+  /** Undefined where what stands instead is a secret itself, or part of one. */
+  private readonly line: LineRedaction | undefined;
   /** Those that could match in the record under way. */
   private patterns: readonly RedactionPattern[] = none;
 
@@ -63,9 +67,28 @@ export class Redaction implements RecordTransform {
         .concat([jsonEscape]),
     );
     this.all = (1 << this.shapes.length) - 1;
-    const looksAtTexts = options.patterns.length > 0 || this.shapes.length > 0 || options.byName;
-    this.onlyNames = looksAtTexts ? undefined : options.fields.map(({ nameBytes }) => nameBytes);
+    this.looksAtTexts = options.patterns.length > 0 || this.shapes.length > 0 || options.byName;
+    this.fieldNames = options.fields.map(({ nameBytes }) => nameBytes);
     this.instead = Buffer.from(JSON.stringify(options.with));
+    this.line = this.isInert(options.with) ? this.lineRedaction() : undefined;
+  }
+
+  private lineRedaction(): LineRedaction {
+    const { needles, instead, options } = this;
+    return new LineRedaction({
+      needles,
+      instead,
+      byName: options.byName,
+      redacted: (text) => this.redacted(text, this.all),
+      countName: () => options.count("keyValues"),
+    });
+  }
+
+  /** True for a text in which nothing would be found. */
+  private isInert(text: string): boolean {
+    let found = 0;
+    for (const [, shape] of this.shapes) shape.replace(text, () => String(found++));
+    return found === 0 && this.options.patterns.every(({ pattern }) => text.search(pattern) < 0);
   }
 
   /** A record that cannot be looked into is replaced whole: nothing unseen goes on. */
@@ -80,11 +103,7 @@ export class Redaction implements RecordTransform {
   }
 
   private redact(record: LogRecord): void {
-    if (this.onlyNames !== undefined && record instanceof LineRecord) {
-      const count = record.cutFields(this.onlyNames, this.instead);
-      for (let n = 0; n < (count ?? 0); n++) this.options.count("field");
-      if (count !== undefined) return;
-    }
+    if (record instanceof LineRecord && (record.isLate ? this.redactLine(record) : this.isClean(record))) return;
     const { fields, text } = record;
     if (fields !== undefined && this.redactFields(fields, text)) {
       // Whoever shows the text although there are fields must not show what was taken out of them.
@@ -92,9 +111,38 @@ export class Redaction implements RecordTransform {
       else record.text = JSON.stringify(fields);
       return;
     }
+    this.redactText(record, text);
+  }
+
+  /** The text by itself: what no field has, or what is read as one. */
+  private redactText(record: LogRecord, text: string): void {
     this.patterns = this.options.patterns;
     const redacted = this.redacted(text, this.all);
     if (redacted !== text) record.text = redacted;
+  }
+
+  /** True when the bytes of a line without fields say that there is nothing in it. */
+  private isClean(record: LineRecord): boolean {
+    return this.options.patterns.length === 0 && !record.hasOwnFields && record.bitsOf(this.needles) === 0;
+  }
+
+  /** Looks into a line that stands for its fields. False when that takes the fields; then it has done nothing. */
+  private redactLine(record: LineRecord): boolean {
+    if (this.looksAtTexts && (this.line === undefined || record.isShortened || this.matches(record))) return false;
+    const count = record.cutFields(this.fieldNames, this.instead);
+    if (count === undefined) return false;
+    for (let n = 0; n < count; n++) this.options.count("field");
+    if (this.line === undefined || !this.looksAtTexts) return true;
+    this.patterns = none;
+    const isFound = record.cutMore(this.line);
+    // As where fields were looked into and had nothing.
+    const isSuspect = count === 0 && !isFound && (this.line.bits !== 0 || record.isRespelled);
+    if (isSuspect && record.bitsOf(this.needles) !== 0) this.redactText(record, record.peek());
+    return true;
+  }
+
+  private matches(record: LineRecord): boolean {
+    return this.options.patterns.length > 0 && this.likely(record.peek()).length > 0;
   }
 
   /** True when something was replaced. */

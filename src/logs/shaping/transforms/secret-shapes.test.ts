@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
 import { isCard } from "./card-numbers.ts";
 import { NeedleScan } from "./needle-scan.ts";
 import { isSecretName, type ShapeName, secretShapes } from "./secret-shapes.ts";
@@ -83,6 +84,58 @@ describe("what only looks like one stays:", () => {
     const expected = text === "0x4111111111111111" ? "0x***" : text;
     expect(redacted(shape, text)).toBe(expected);
   });
+});
+
+test("where no needle of a shape is, its pattern finds nothing", () => {
+  const parts = [
+    ...["Bearer ", "BASIC ", basic, jwt, "AKIAIOSFODNN7EXAMPLE", "-----BEGIN ", "PRIVATE KEY", "-----", github],
+    ...[
+      "https://",
+      "a:b",
+      "@",
+      "host.test",
+      "password",
+      "PASS",
+      "wd",
+      "token",
+      "api",
+      "_",
+      "-",
+      "Key",
+      "=",
+      ": ",
+      '"',
+      "\\",
+    ],
+    ...[
+      "4111",
+      " ",
+      "1111",
+      "411111",
+      "30569309025904",
+      "eyJ",
+      "aaaaaaaa",
+      ".",
+      "xoxb-",
+      "0123456789",
+      "é",
+      "ſecret=x",
+      "\u212Aey=x",
+    ],
+  ];
+  let found = 0;
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...parts), { maxLength: 12 }), (some) => {
+      const text = some.join("");
+      for (const name of Object.keys(secretShapes) as ShapeName[]) {
+        const bySearch = secretShapes[name].replace(text, () => "***");
+        expect([name, redacted(name, text)]).toEqual([name, bySearch]);
+        if (bySearch !== text) found++;
+      }
+    }),
+    { numRuns: 3_000 },
+  );
+  expect(found).toBeGreaterThan(500);
 });
 
 test("names say what is secret", () => {

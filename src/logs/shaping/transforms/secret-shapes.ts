@@ -96,9 +96,13 @@ export const secretShapes = { authorization, jwt, aws, privateKeys, urls, keyVal
 
 export type ShapeName = keyof typeof secretShapes;
 
-const secretName = new RegExp(
-  `(?:passw(?:or)?d|passphrase|pwd|secret|token|credentials?|authorization|cookie|(?:${keyKinds.join("|")})key)$`,
-);
+/** What names of fields end in whose values are secrets; letters only, in lower case. */
+export const secretEndings: readonly string[] = [
+  ...["password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "credentials"],
+  ...["authorization", "cookie"],
+  ...keyKinds.map((kind) => `${kind}key`),
+];
+const secretName = new RegExp(`(?:${secretEndings.join("|")})$`);
 
 /** True for a field whose name says that its value is a secret: `dbPassword`, `X-Api-Key`, `client_secret`. */
 export function isSecretName(name: string): boolean {
