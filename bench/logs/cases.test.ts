@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cases } from "./cases.ts";
 import { check, WrongLines } from "./checks.ts";
-import { beginsRecord, json, LINE_BYTES, mark, PERIOD, secret, sumOf, writeLines } from "./lines.ts";
+import { beginsRecord, json, LINE_BYTES, mark, PERIOD, secret, spacedJson, sumOf, writeLines } from "./lines.ts";
 import { OutputFile } from "./output.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bench-cases-"));
@@ -22,6 +22,8 @@ function output(text: string): OutputFile {
 const right: Record<string, () => string[]> = {
   "raw-file": () => lines(cases[0]!.kind.line),
   json: () => lines((i) => `${JSON.stringify({ ...JSON.parse(json.line(i)), password: "[redacted]", more: 1 })}\n`),
+  "json-spaced": () =>
+    lines((i) => `${JSON.stringify({ ...JSON.parse(spacedJson.line(i)), password: "[redacted]" })}\n`),
   java: () => {
     const kind = cases.find(({ name }) => name === "java")!.kind;
     const records: string[] = [];
@@ -65,6 +67,10 @@ for (const one of cases.filter(({ name }) => name in right)) {
     await expect(check(one, output(wrong().join("")), COUNT)).rejects.toThrow(WrongLines);
   });
 }
+
+test("white space is where Python has it", () => {
+  expect(spacedJson.line(7)).toMatch(/^{"time": "\S+", "level": "\w+", .*, "message": "order accepted \.*"}\n$/);
+});
 
 test("a password that is still there is found", async () => {
   const one = cases.find(({ name }) => name === "json")!;

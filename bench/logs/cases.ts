@@ -1,6 +1,6 @@
 /** What the collectors are given to do, and what must come out. */
 import type { Switches } from "../template.ts";
-import { beginsRecord, java, json, type Kind, plain, secret } from "./lines.ts";
+import { beginsRecord, java, json, type Kind, plain, secret, spacedJson } from "./lines.ts";
 
 export interface Case {
   /** Also the argument of `--point`. */
@@ -59,11 +59,22 @@ export const cases: readonly Case[] = [
   },
   {
     ...parsed,
+    name: "json-spaced",
+    doc: "the same of JSON with spaces after `:` and `,`, as Python writes it",
+    kind: spacedJson,
+    switches: { json: 1 },
+    contenders: ["rsyslog"],
+    leastMb: 40,
+    records: (count) => redacted(count, spacedJson),
+  },
+  {
+    ...parsed,
     name: "json-secrets",
-    doc: "the same, and all texts searched for what looks like a secret",
+    doc: "JSON without such spaces, and all texts searched for what looks like a secret",
     kind: json,
     switches: { json: 1, secrets: 1 },
     contenders: [],
+    leastMb: 40,
     records: redacted,
   },
   {
@@ -77,9 +88,9 @@ export const cases: readonly Case[] = [
 ];
 
 /** The fields of each line as they are to come, the password gone. */
-function* redacted(count: number): Generator<Record<string, string>> {
+function* redacted(count: number, kind = json): Generator<Record<string, string>> {
   for (let i = 0; i < count; i++) {
-    const { password, ...fields } = JSON.parse(json.line(i)) as Record<string, unknown>;
+    const { password, ...fields } = JSON.parse(kind.line(i)) as Record<string, unknown>;
     if (password !== secret(i)) throw new Error("the bench's own line has another password");
     const texts = Object.entries(fields).map(([name, value]) => [name, String(value)]);
     yield { ...Object.fromEntries(texts), password: "[redacted]" };

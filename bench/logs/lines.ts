@@ -81,6 +81,19 @@ export const json: Kind = {
   line: (i) => `${jsonText(i, ".".repeat(LINE_BYTES - 1 - jsonText(i, "").length))}\n`,
 };
 
+/** White space where Python's `json.dumps` has it; the message is as much shorter. */
+function spaced(line: string): string {
+  const text = line.replaceAll('":', '": ').replaceAll(',"', ', "');
+  const more = text.length - line.length;
+  return `${text.slice(0, -3 - more)}${text.slice(-3)}`;
+}
+
+export const spacedJson: Kind = {
+  name: "json-spaced",
+  doc: `${json.doc}, with spaces after \`:\` and \`,\``,
+  line: (i) => spaced(json.line(i)),
+};
+
 /** Lines of an exception with its trace, after as many lines that stand alone. */
 const TRACE_LINES = 20;
 /** Files are a multiple of so many lines long, so that none ends within a trace. */

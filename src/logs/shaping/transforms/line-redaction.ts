@@ -92,11 +92,9 @@ export class LineRedaction implements LineSearch {
   }
 
   private isSecret(from: number, to: number): boolean {
-    for (let at = from; at < to; at++) {
-      // Of letters beyond ASCII some are ASCII in lower case.
-      if (this.memory[at]! >= 128) return isSecretName(this.memory.toString("utf8", from, to));
-    }
-    return endings.scanEnd(this.memory, from, to) !== 0;
+    const bits = endings.scanEnd(this.memory, from, to);
+    // Of letters beyond ASCII some are ASCII in lower case.
+    return bits < 0 ? isSecretName(this.memory.toString("utf8", from, to)) : bits > 0;
   }
 
   private whole(from: number, to: number): void {

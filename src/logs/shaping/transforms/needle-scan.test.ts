@@ -48,6 +48,7 @@ describe("a scan finds", () => {
     ["hers ", 4],
     ["hersx", 0],
     ["", 0],
+    ["éhe", -1],
   ])("at the end of %p, letters only, the bits %p", (text, bits) => {
     const bytes = Buffer.from(`he${text}he`);
     expect(scan.scanEnd(bytes, 2, bytes.length - 2)).toBe(bits);
@@ -66,7 +67,7 @@ describe("a scan finds", () => {
         expect(made.scanString(Buffer.concat([bytes, Buffer.from('"')]), 0)).toBe(expected);
         const letters = text.toLowerCase().replace(/[^a-z]/g, "");
         const ends = words.reduce((sum, one, at) => (letters.endsWith(one) ? sum | (1 << at) : sum), 0);
-        expect(made.scanEnd(bytes, 0, bytes.length)).toBe(ends);
+        expect(made.scanEnd(bytes, 0, bytes.length)).toBe(text.includes("é") ? -1 : ends);
       }),
       { numRuns: 500 },
     );

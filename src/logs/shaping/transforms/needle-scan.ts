@@ -99,12 +99,14 @@ export class NeedleScan {
     throw new RangeError("a string without an end");
   }
 
-  /** The bits of all words that a text in ASCII ends in, when all that is no letter is left out. */
+  /** The bits of all words that a text ends in, when all that is no letter is left out; -1 when it is not in ASCII. */
   scanEnd(bytes: Uint8Array, from: number, to: number): number {
     const { next } = this;
     let state = 0;
     for (let at = from; at < to; at++) {
-      const of = classOf[bytes[at]!]!;
+      const byte = bytes[at]!;
+      if (byte >= 128) return -1;
+      const of = classOf[byte]!;
       if (of > 0 && of <= letters) state = next[state + of]!;
     }
     return this.found[state]!;
