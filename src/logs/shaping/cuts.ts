@@ -19,8 +19,9 @@ export interface CutLine {
 
 /** All cuts with one more, which lies between them, or in the place of those that begin within it. */
 export function cutInto(cuts: Cut | undefined, from: number, to: number, instead: Buffer): Cut {
+  if (cuts === undefined) return { from, to, instead, next: undefined };
   const before: Cut[] = [];
-  let rest = cuts;
+  let rest: Cut | undefined = cuts;
   for (; rest !== undefined && rest.from < from; rest = rest.next) before.push(rest);
   while (rest !== undefined && rest.from < to) rest = rest.next;
   return before.reduceRight((next: Cut, cut) => ({ ...cut, next }), { from, to, instead, next: rest });

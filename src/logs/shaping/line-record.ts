@@ -188,7 +188,8 @@ export class LineRecord implements LogRecord {
   }
 
   private cut(cuts: Cut | undefined): void {
-    this.spelling = { ...this.spelling, cuts };
+    const { memory, start, end } = this.spelling;
+    this.spelling = { memory, start, end, cuts };
     this.written = undefined;
   }
 
