@@ -220,3 +220,53 @@ test.each([[["app.log"]], [["app.log*"]]])(
   },
   120_000,
 );
+
+test("a log beside others that are renamed without pause is read with every look: it came with one of sixteen", () => {
+  const run = new FollowRun();
+  const path = (n: number) => run.path(`busy.log.${n}`);
+  writeFileSync(run.path("quiet.log"), "");
+  run.start(["*"]);
+  run.step();
+  appendFileSync(run.path("quiet.log"), "first\n");
+  run.step();
+  let generation = 0;
+  writeFileSync(path(0), "busy\n");
+  for (const line of ["second\n", "third\n"]) {
+    appendFileSync(run.path("quiet.log"), line);
+    interleave(
+      () => run.turn(1_000),
+      (call) => {
+        if (call === "openSync") renameSync(path(generation), path(++generation));
+      },
+    );
+    expect(run.text).toEndWith(line);
+  }
+  run.steps(3);
+  expect(run.text.split("\n").toSorted().join(" ").trim()).toBe("busy first second third");
+  run.remove();
+});
+
+test("a file that was empty, was seen to grow, and was copied and truncated before a byte of it was read", () => {
+  const run = new FollowRun();
+  const log = run.path("app.log");
+  writeFileSync(log, "");
+  run.start(["app.log*"]);
+  run.step();
+  appendFileSync(log, "copied away\n");
+  let isCopied = false;
+  interleave(
+    () => run.step(),
+    (call) => {
+      if (isCopied || call !== "readSync") return;
+      isCopied = true;
+      copyFileSync(log, run.path("app.log.1"));
+      truncateSync(log);
+    },
+  );
+  renameSync(run.path("app.log.1"), run.path("app.log.2"));
+  renameSync(log, run.path("app.log.1"));
+  writeFileSync(log, "new\n");
+  for (let seconds = 0; seconds < 20; seconds++) run.step(); // it came with an empty line, or kept the new one for ever
+  expect(run.text).toBe("copied away\nnew\n");
+  run.remove();
+});

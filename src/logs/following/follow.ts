@@ -87,7 +87,10 @@ export class Follower implements LogInput {
     const { clock } = this.following.context;
     const now = clock.now();
     const isDue = now >= this.nextSurveyAt || this.following.isUnsettled;
-    if (isDue && !this.glanceIsEnough(now) && !this.survey(now)) return 0;
+    if (isDue && !this.glanceIsEnough(now) && !this.survey(now)) {
+      this.readSettled(now);
+      return 0;
+    }
     const isReading = this.readDue(now);
     const archiveMs = this.archives?.turn(now) ?? Number.POSITIVE_INFINITY;
     if (isReading || archiveMs === 0) return 0;
@@ -210,7 +213,7 @@ export class Follower implements LogInput {
 
   private allFound(): void {
     for (const stream of this.following.streams.values()) stream.settle();
-    for (const { row } of this.following.files.values()) row.isNew = false;
+    for (const file of this.following.files.values()) file.settle();
   }
 
   private lookAgain(): void {
@@ -227,18 +230,23 @@ export class Follower implements LogInput {
     this.nextFile = 0;
   }
 
+  /** A look could not be brought to its end: what it has yet to find comes after the files that the last one settled. */
+  private readSettled(now: number): void {
+    if (!this.following.isUnsettled) this.readSome(now, (file) => file.isSettled);
+  }
+
   /** True when there is more to read at once. */
   private readDue(now: number): boolean {
     const more = this.readSome(now);
     return this.followBegun() || more;
   }
 
-  private readSome(now: number): boolean {
+  private readSome(now: number, mayRead: (file: FollowedFile) => boolean = () => true): boolean {
     const { clock } = this.following.context;
     let more = false;
     for (let count = this.order.length; count > 0; count--) {
       const file = this.order[this.nextFile++ % this.order.length]!;
-      if (!file.open || file.pace.nextLookAt > now) continue;
+      if (!file.open || file.pace.nextLookAt > now || !mayRead(file)) continue;
       if (this.read(file, now)) more = true;
       if (this.following.isUnsettled) return true;
       if (clock.now() - now >= turnMs) return true;

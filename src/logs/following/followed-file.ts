@@ -63,9 +63,13 @@ export class FollowedFile implements LineSource {
   yields = false;
   /** True while outputs are full: there is something to read, but nobody to take it. */
   blocked = false;
+  /** True while nothing can be found any more that comes before it: a look was brought to its end since it has a line. */
+  isSettled = false;
   /** Whether it is still the content it was. */
   readonly content: ContentCheck;
   private size: number;
+  /** Its size where it was found shorter than it was: less may be left to read, of the same content or of another. */
+  private shrunkTo: number | undefined;
   /** True when it was found as empty as before, but written to meanwhile. */
   private isRewritten = false;
   /** Monotonic time of the last turn. */
@@ -133,6 +137,7 @@ export class FollowedFile implements LineSource {
       this.trouble = (error as NodeJS.ErrnoException).code ?? String(error);
       result = "failed";
     }
+    if (result === "begun") this.isSettled = false; // it may have held more, that is now in a copy
     this.plan(now, result, this.hasGrown || left < turnBytes);
     return result;
   }
@@ -140,7 +145,11 @@ export class FollowedFile implements LineSource {
   /** True when the bytes that were read, or the beginning where none were, are no longer there. */
   isReplaced(): boolean {
     const { cursor } = this.readers.reduce((a, b) => (b.cursor.read > a.cursor.read ? b : a));
-    return this.asked(() => this.content.isOther(this.size, cursor), false);
+    const size = this.shrunkTo ?? this.size;
+    const isOther = this.asked(() => this.content.isOther(size, cursor), false);
+    if (!isOther) this.size = this.row.size = size;
+    this.shrunkTo = undefined;
+    return isOther;
   }
 
   /** The same, whatever the last look at it said. */
@@ -154,7 +163,14 @@ export class FollowedFile implements LineSource {
     if (this.row.headBytes?.length !== 0 || this.size === 0) return false;
     const head = this.asked(() => readAt(this.fd, 0, headBytes), nothing);
     learnHead(this.row, 0, head);
+    this.isSettled &&= this.row.headBytes.length === 0;
     return this.row.headBytes.length > 0;
+  }
+
+  /** All that may come before it is followed. */
+  settle(): void {
+    this.isSettled = true;
+    this.row.isNew = false;
   }
 
   /** Takes over what a look at its path said. True when it is as empty as before, but was written to meanwhile. */
@@ -163,6 +179,7 @@ export class FollowedFile implements LineSource {
     this.noteTime(stamp);
     if (stamp.size !== this.size) this.pace.nextLookAt = 0;
     this.noteSize(stamp.size);
+    this.shrunkTo = stamp.size < this.size ? stamp.size : undefined;
     const { isRewritten } = this;
     this.isRewritten = false;
     return isRewritten;
@@ -283,7 +300,9 @@ export class FollowedFile implements LineSource {
   private offerRest(reader: Reader, forGood: boolean): void {
     const { cursor } = reader;
     const isShown = cursor.shownTo >= this.size;
-    const { block, tail } = takeRemainder(this, cursor, this.size, forGood);
+    const taken = takeRemainder(this, cursor, this.size, forGood);
+    if (taken === undefined) return;
+    const { block, tail } = taken;
     if (!isShown) this.offer(block, [reader]);
     if (!forGood) cursor.shownTo = this.size;
     else if (isShown) cursor.startAt(this.size, tail);

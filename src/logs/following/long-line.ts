@@ -70,16 +70,20 @@ export function isLastLine(file: FollowedFile, cursor: Cursor): boolean {
   const length = file.knownSize - cursor.read;
   if (length <= 0) return false;
   if (length >= readBytes) return cursor.scanned > file.knownSize - unit;
-  return file.encoding.firstLine(Buffer.from(readAt(file.fd, cursor.read, length).buffer)) === 0;
+  const raw = readAt(file.fd, cursor.read, length);
+  return raw.length === length && file.encoding.firstLine(Buffer.from(raw.buffer)) === 0;
 }
 
 /**
  * The line at `cursor.read` that no newline ends, with one added. `forGood`: it counts as read up to `size`;
- * otherwise acknowledging it moves nothing.
+ * otherwise acknowledging it moves nothing. Undefined when it is not there any more: a look finds out what is instead.
  */
-export function takeRemainder(file: FollowedFile, cursor: Cursor, size: number, forGood: boolean): Taken {
+export function takeRemainder(file: FollowedFile, cursor: Cursor, size: number, forGood: boolean): Taken | undefined {
   const length = size - cursor.read;
-  const raw = readAt(file.fd, cursor.read, Math.min(length, file.parts.maxLine + 1));
+  const wanted = Math.min(length, file.parts.maxLine + 1);
+  const raw = readAt(file.fd, cursor.read, wanted);
+  const isOther = cursor.tail !== undefined && Buffer.compare(readTail(file.fd, cursor.read), cursor.tail) !== 0;
+  if (isOther || raw.length < wanted) return undefined;
   const end = forGood ? size : cursor.read;
   const tail = readTail(file.fd, end);
   const content = length > file.parts.maxLine ? cut(file, raw, length) : ended(contentOf(file, raw));
