@@ -26,7 +26,7 @@ describe("redact", () => {
     const run = await make();
     const text = JSON.stringify({
       msg: "login password=x",
-      user: { apiKey: "k1", pin_password: 1234, tokens: 17, max_token: 9 },
+      user: { apiKey: "k1", pin_password: 1234, tokens: 17, max_tokens: 9 },
       calls: ["Bearer abcdef123456", { card: 4111111111111111, n: 1700000000000 }],
       ok: true,
       none: null,
@@ -34,7 +34,7 @@ describe("redact", () => {
     const made = run.apply(parsed(text));
     expect(made?.fields).toEqual({
       msg: "login password=[redacted]",
-      user: { apiKey: "[redacted]", pin_password: "[redacted]", tokens: 17, max_token: 9 },
+      user: { apiKey: "[redacted]", pin_password: "[redacted]", tokens: 17, max_tokens: 9 },
       calls: ["Bearer [redacted]", { card: "[redacted]", n: 1700000000000 }],
       ok: true,
       none: null,
@@ -100,10 +100,12 @@ describe("redact", () => {
     expect(counted(run)).toEqual({ failed: 1 });
   });
 
-  test("once more changes nothing", async () => {
-    const run = await make();
-    const once = run.apply(record('password=x "secret": 5 postgres://a:b@db Bearer abcdef123456'))!.text;
+  test("once more changes nothing, and counts nothing", async () => {
+    const run = await make({ patterns: ["id-\\d+|\\[redacted\\]"] });
+    const once = run.apply(record('password=x "secret": 5 postgres://a:b@db Bearer abcdef123456 id-7'))!.text;
+    const before = counted(run);
     expect(run.apply(record(once))?.text).toBe(once);
+    expect(counted(run)).toEqual(before);
   });
 
   test("tries patterns on a long text in pieces, and replaces in all of them", async () => {

@@ -36,7 +36,7 @@ const full = z.strictObject({
     .union([z.boolean(), z.array(z.enum(shapeNames)).min(1)])
     .default(true)
     .describe(
-      'What looks like a secret is replaced. `true` is all but emails: `authorization` (Bearer and Basic), `jwt`, `aws` (access keys), `privateKeys` (PEM blocks), `urls` (passwords in them), `keyValues` (`password=…`, `"apiKey": …`, and parsed fields with such names), `tokens` (of GitHub, GitLab, Slack, Google, Stripe, npm, Vault), `cards` (numbers of payment cards, with their check digit).',
+      'What looks like a secret is replaced. `true` is all but emails: `authorization` (Bearer and Basic), `jwt`, `aws` (access keys), `privateKeys` (PEM blocks), `urls` (passwords in them), `keyValues` (`password=…`, `"apiKey": …`, and parsed fields with such names, whatever the type of their value), `tokens` (of GitHub, GitLab, Slack, Google, Stripe, npm, Vault), `cards` (numbers of payment cards, with their check digit).',
     ),
   with: z.string().default("[redacted]").describe("What stands instead."),
 });

@@ -19,12 +19,20 @@ export interface CutLine {
 
 /** All cuts with one more, which lies between them, or in the place of those that begin within it. */
 export function cutInto(cuts: Cut | undefined, from: number, to: number, instead: Buffer): Cut {
-  if (cuts === undefined) return { from, to, instead, next: undefined };
+  if (cuts === undefined || to <= cuts.from) return { from, to, instead, next: cuts };
   const before: Cut[] = [];
   let rest: Cut | undefined = cuts;
   for (; rest !== undefined && rest.from < from; rest = rest.next) before.push(rest);
   while (rest !== undefined && rest.from < to) rest = rest.next;
   return before.reduceRight((next: Cut, cut) => ({ ...cut, next }), { from, to, instead, next: rest });
+}
+
+/** True when that is what stands there already, by a cut or in the line itself. */
+export function isWritten({ memory, cuts }: CutLine, from: number, to: number, instead: Buffer): boolean {
+  for (let cut = cuts; cut !== undefined && cut.from <= from; cut = cut.next) {
+    if (cut.from === from) return cut.instead.equals(instead);
+  }
+  return to - from === instead.length && instead.compare(memory, from, to) === 0;
 }
 
 /** The line as text. */

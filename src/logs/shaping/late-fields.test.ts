@@ -80,6 +80,9 @@ test("makes no difference, however a line is spelled and whatever secrets are in
     "cookie",
     "secretary",
     "jane@mail.test",
+    "Bearer abcdef123456",
+    "token",
+    "cookies",
   ];
   const numbers = [
     "4111111111111111",
@@ -164,6 +167,82 @@ test("what is cut twice has what came last, and places stay in order", () => {
   }
   expect(record.peek()).toBe('{"a":"y","b":"z","c":"w"}');
   expect(record.text).toBe('{"a":"y","b":"z","c":"w"}');
+});
+
+test("a line that came later and is no JSON does not keep fields of this one from being cut", async () => {
+  const record = lineRecord('{"a":1,"password":"p"}');
+  const other = new LineRecord(source, 0, Buffer.from('{"password":'));
+  expect(other.readLater({ readLate: () => ({}) })).toBe(false);
+  expect(record.cutFields([nameOf("password")], Buffer.from('"-"'))).toBe(1);
+  const run = await ChainRun.of(
+    { parse: "json" },
+    { join: { continue: "^ " } },
+    { redact: { fields: ["pin"], secrets: false } },
+  );
+  const texts = run.records('{"a":1,"pin":1234}\n{"pin":\n').map(({ text }) => text);
+  expect(texts).toEqual(['{"a":1,"pin":"[redacted]"}', '{"pin":']);
+});
+
+test("what reads as redacted is not redacted again, nor counted", async () => {
+  const items = [{ parse: "json" }, { redact: { fields: ["a", "a", "password"] } }, { redact: { fields: ["a"] } }];
+  const line = '{"a":"[redacted]","b":{"password":"[redacted]","token":"t"},"password":"p"}';
+  for (const isAtOnce of [false, true]) {
+    const run = await ChainRun.of(...items);
+    run.isAtOnce = isAtOnce;
+    run.records(`${line}\n`);
+    expect(JSON.parse(run.written)).toEqual({
+      a: "[redacted]",
+      b: { password: "[redacted]", token: "[redacted]" },
+      password: "[redacted]",
+    });
+    const counts = run.counts("outrigger_log_redactions_total");
+    expect(Object.values(counts).sort()).toEqual([1, 1]);
+  }
+});
+
+test("a value of any type under a secret name is replaced whole, in the line and in the fields", async () => {
+  const secret = "hunter2";
+  const values = [
+    ...[`["${secret}"]`, `[["${secret}","]"],{"a":"}"}]`, `{"value":"${secret}","n":[1,2]}`, "[]", "{}"],
+    ...["12", "-0.5", "true", "false", `"${secret}"`, '""', '"\\""'],
+  ];
+  const lines = values.flatMap((value) => [
+    `{"a":1,"token":${value},"b":"x"}`,
+    `{"list":[{"user":{"dbPassword":${value}}},2]}`,
+    `{"cookies":${value}}`,
+  ]);
+  for (const isAtOnce of [false, true]) {
+    const run = await ChainRun.of({ parse: "json" }, { redact: {} });
+    run.isAtOnce = isAtOnce;
+    const records = run.records(lines.map((line) => `${line}\n`).join(""));
+    expect(run.late > 0).toBe(!isAtOnce);
+    const expected = values.flatMap(() => [
+      { a: 1, token: "[redacted]", b: "x" },
+      { list: [{ user: { dbPassword: "[redacted]" } }, 2] },
+      { cookies: "[redacted]" },
+    ]);
+    expect(records.map(({ fields }) => fields)).toEqual(expected);
+    expect(records.map(({ text }) => JSON.parse(text))).toEqual(expected);
+    expect(run.count("outrigger_log_redactions_total")).toBe(lines.length);
+  }
+  const none = await ChainRun.of({ parse: "json" }, { redact: {} });
+  expect(none.records('{"password":null}\n')[0]!.fields).toEqual({ password: null });
+});
+
+test("secrets in names of fields are replaced, and no field is lost by that", async () => {
+  const line = '{"seen":{"Bearer abcdef123456":1,"x":2,"Bearer abcdef654321":3},"at":"password=x"}';
+  for (const isAtOnce of [false, true]) {
+    const run = await ChainRun.of({ parse: "json" }, { redact: {} });
+    run.isAtOnce = isAtOnce;
+    const [record] = run.records(`${line}\n`);
+    const expected = { seen: { "Bearer [redacted]": 1, x: 2, "Bearer [redacted] 2": 3 }, at: "password=[redacted]" };
+    expect(record!.fields).toEqual(expected);
+    expect(record!.text).toBe(JSON.stringify(expected));
+    expect(run.counts("outrigger_log_redactions_total")).toEqual({
+      '[["input","app"],["transform","redact-1"],["kind","authorization"]]': 2,
+      '[["input","app"],["transform","redact-1"],["kind","keyValues"]]': 1,
+    });
+  }
 });
 
 test("another line after it, or a text of its own, leaves the fields as they were", () => {

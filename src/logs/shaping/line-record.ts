@@ -1,17 +1,12 @@
 /** A record that began as a line: bytes in its block's memory for as long as nothing changes it. */
-import type { LogFields, LogRecord, LogSource, Severity } from "../../contracts.ts";
-import { type Cut, type CutLine, cutInto, cutText } from "./cuts.ts";
-import { namesOf } from "./field-names.ts";
+import type { LogRecord, LogSource, Severity } from "../../contracts.ts";
+import { type CutLine, cutText } from "./cuts.ts";
+import { LateLine } from "./late-line.ts";
 import type { ByteScan, FieldName, LateReader, LineSearch } from "./line-looks.ts";
-import { asBuffer, decoded, isAllUtf8 } from "./line-text.ts";
-import { PlainJson } from "./plain-json.ts";
+import { asBuffer, decoded } from "./line-text.ts";
 
 const newline = 10;
 const nothing = Buffer.alloc(0);
-const unspelled: CutLine = { memory: nothing, start: 0, end: 0, cuts: undefined };
-const json = new PlainJson();
-/** Whose line `json` has looked at. */
-let scanned: LineRecord | undefined;
 
 /** A record that began as a line of a block, or as several that lie side by side. */
 export class LineRecord implements LogRecord {
@@ -36,13 +31,7 @@ export class LineRecord implements LogRecord {
   private knownFields: Record<string, unknown> | undefined = undefined;
   private knownSeverity: Severity | undefined = undefined;
   /** Set while the fields are those of a plain JSON line that nobody has asked for. */
-  private late: LateReader | undefined = undefined;
-  /** How those fields are written, in its own bytes or in memory of lines written anew; with what was cut out. */
-  private spelling: CutLine = unspelled;
-  /** True when they are written otherwise than they were read, but for white space. */
-  isRespelled = false;
-  /** Fields of the source of which none is named as one of the record. */
-  private apart: LogFields | undefined = undefined;
+  private late: LateLine | undefined = undefined;
 
   /** The line is `memory` from `start` to `end`, without its newline; the memory is that of its block. */
   constructor(
@@ -110,14 +99,8 @@ export class LineRecord implements LogRecord {
    */
   readLater(reader: LateReader): boolean {
     if (!this.isAsRead || this.knownFields !== undefined || this.late !== undefined) return false;
-    if (!isAllUtf8(this.memory) || !json.scan(this.memory, this.start, this.end)) return false;
-    this.late = reader;
-    this.spelling = { memory: asBuffer(json.memory), start: json.start, end: json.end, cuts: undefined };
-    this.isRespelled = json.isRespelled;
-    scanned = this;
-    const { fields } = this.source;
-    this.apart = namesOf(fields).some((name) => json.find(name) >= 0) ? undefined : fields;
-    return true;
+    this.late = LateLine.of(this.memory, this.start, this.end, reader, this.source.fields);
+    return this.late !== undefined;
   }
 
   /** False when there are none, or when nobody has asked for them yet and the line can stand for them. */
@@ -127,23 +110,11 @@ export class LineRecord implements LogRecord {
 
   /**
    * Replaces the values of fields, if they are there, where they are written; `instead` is JSON. Returns how many were
-   * replaced; undefined, and does nothing, when that takes the fields themselves.
+   * replaced, which did not stand there already; undefined, and does nothing, when that takes the fields themselves.
    */
   cutFields(names: readonly FieldName[], instead: Buffer): number | undefined {
-    if (this.late === undefined) return undefined;
-    this.rescan();
-    for (const { whole, parents } of names) {
-      if (parents.some((parent) => json.find(parent) >= 0) && json.find(whole) < 0) return undefined;
-    }
-    let { cuts } = this.spelling;
-    let count = 0;
-    for (const { whole } of names) {
-      const member = json.find(whole);
-      if (member < 0) continue;
-      cuts = cutInto(cuts, json.valueBegin(member), json.valueEnd(member), instead);
-      count++;
-    }
-    if (count > 0) this.cut(cuts);
+    const count = this.late?.cutFields(names, instead);
+    if (count !== undefined && count > 0) this.written = undefined;
     return count;
   }
 
@@ -154,20 +125,26 @@ export class LineRecord implements LogRecord {
 
   /** True when something was cut out of it. */
   get isShortened(): boolean {
-    return this.spelling.cuts !== undefined;
+    return this.late?.cuts !== undefined;
+  }
+
+  /** True when the line that stands for its fields is written otherwise than it was read, but for white space. */
+  get isRespelled(): boolean {
+    return this.late?.isRespelled === true;
   }
 
   /** Cuts out of a line that stands for its fields what is found in it. Returns whether something was. */
   cutMore(where: LineSearch): boolean {
-    const cuts = where.search(this.spelling);
-    if (cuts !== undefined) this.cut(cuts);
-    return cuts !== undefined;
+    const isFound = this.late?.cutMore(where) === true;
+    if (isFound) this.written = undefined;
+    return isFound;
   }
 
   /** Bytes of memory it takes beside that of its block, but for its fields. */
   get ownBytes(): number {
     if (!this.isAsRead) return this.span;
-    return this.spelling.memory === this.memory ? 0 : this.spelling.end - this.spelling.start;
+    const { late } = this;
+    return late === undefined || late.memory === this.memory ? 0 : late.end - late.start;
   }
 
   /** What is found in its bytes as they were read; in none of them once its text was changed. */
@@ -177,42 +154,26 @@ export class LineRecord implements LogRecord {
 
   /** The line that can stand for its fields, beside those of its source; undefined when it cannot. */
   get lateLine(): CutLine | undefined {
-    return this.late === undefined || this.apart !== this.source.fields ? undefined : this.spelling;
+    return this.late?.isApartFrom(this.source.fields) === true ? this.late : undefined;
   }
 
-  private rescan(): void {
-    if (scanned === this) return;
-    const { memory, start, end } = this.spelling;
-    json.scan(memory, start, end);
-    scanned = this;
-  }
-
-  private cut(cuts: Cut | undefined): void {
-    const { memory, start, end } = this.spelling;
-    this.spelling = { memory, start, end, cuts };
-    this.written = undefined;
-  }
-
-  private readNow(reader: LateReader): void {
+  private readNow(late: LateLine): void {
     this.late = undefined;
-    this.knownFields = reader.readLate(this, decoded(this.memory, this.start, this.end));
-    const { spelling } = this;
-    if (spelling.cuts === undefined) this.spelling = unspelled;
-    else {
-      this.knownFields = JSON.parse(cutText(spelling)) as Record<string, unknown>;
-      this.forgetText();
-    }
+    this.knownFields = late.reader.readLate(this, decoded(this.memory, this.start, this.end));
+    if (late.cuts === undefined) return;
+    this.knownFields = JSON.parse(cutText(late)) as Record<string, unknown>;
+    this.forgetText();
   }
 
   /** Its text as it is now: what was read, or what the fields say as soon as something was cut out of them. */
   private get spelled(): string {
-    const { memory, start, end, spelling } = this;
-    return spelling.cuts === undefined ? decoded(memory, start, end) : cutText(spelling);
+    const { memory, start, end, late } = this;
+    return late?.cuts === undefined ? decoded(memory, start, end) : cutText(late);
   }
 
   /** True while its text is its own bytes. */
   private get isAsRead(): boolean {
-    return this.isMemory && this.spelling.cuts === undefined;
+    return this.isMemory && this.late?.cuts === undefined;
   }
 
   get text(): string {
@@ -227,7 +188,6 @@ export class LineRecord implements LogRecord {
 
   set text(text: string) {
     if (this.late !== undefined) this.readNow(this.late);
-    this.spelling = unspelled;
     this.isFields = false;
     this.written = text;
     this.isMemory = false;

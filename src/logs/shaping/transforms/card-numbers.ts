@@ -6,13 +6,13 @@ const candidate = /(?<!\d)(?:[2-6]\d{3}([ -]?)\d{4}\1\d{4}\1\d{1,7}(?:\1\d{3})?|
 const hint = /(?<!\d)[2-6]\d{3}[ -]?\d{4}/;
 
 /** Replaces every card number by what `replacement` returns. */
-export function replaceCards(text: string, replacement: () => string): string {
+export function replaceCards(text: string, replacement: (secret: string) => string): string {
   if (!hint.test(text)) return text;
   return text.replace(candidate, (written: string) => {
-    if (isCard(written)) return replacement();
+    if (isCard(written)) return replacement(written);
     // The last group may be the beginning of something else.
     const shorter = /^(.*)([ -]\d{3})$/.exec(written);
-    return shorter !== null && isCard(shorter[1]!) ? replacement() + shorter[2] : written;
+    return shorter !== null && isCard(shorter[1]!) ? replacement(shorter[1]!) + shorter[2] : written;
   });
 }
 

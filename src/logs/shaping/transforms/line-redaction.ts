@@ -16,6 +16,11 @@ const minus = 45;
 const zero = 48;
 const nine = 57;
 const colon = 58;
+const openBracket = 91;
+const closeBracket = 93;
+const letterN = 110;
+const openBrace = 123;
+const closeBrace = 125;
 /** Smaller numbers have too few digits for a card. */
 const leastCardNumber = 1e12;
 const leastCardDigits = 12;
@@ -29,6 +34,8 @@ export interface LineRedactionOptions {
   readonly instead: Buffer;
   /** A text with its secrets replaced and counted. */
   redacted(text: string): string;
+  /** True for a name of a field in which there is no secret. */
+  isClean(name: string): boolean;
   /** A value was replaced whole, by the name of its field. */
   countName(): void;
 }
@@ -38,6 +45,8 @@ const endings = new NeedleScan(secretEndings.map((ending) => [ending, 1]));
 export class LineRedaction implements LineSearch {
   /** Of the needles that are in the line, outside of what was cut out before. */
   bits = 0;
+  /** True when something was found for which the fields themselves must be made: a secret in the name of one. */
+  isBeyond = false;
   private readonly options: LineRedactionOptions;
   private memory: Buffer = Buffer.alloc(0);
   /** What is to stand instead of parts of the line, in their order. */
@@ -56,37 +65,39 @@ export class LineRedaction implements LineSearch {
     const { needles, byName } = this.options;
     this.memory = memory;
     this.bits = 0;
+    this.isBeyond = false;
     this.cuts = [];
     this.found = 0;
     let cut = cuts;
-    let name = -1;
     let at = start;
     while (at < end) {
       const byte = memory[at]!;
       if (byte === quote) {
         const bits = needles.scanString(memory, at + 1);
         this.bits |= bits;
-        const behind = needles.stop + 1;
-        if (memory[behind] === colon) {
-          name = byName && this.isSecret(at + 1, needles.stop) ? at + 1 : -1;
-          at = behind + 1;
-          if (cut?.from !== at) continue;
-          // It stands where the value was, and is a text.
-          if (name >= 0) this.options.countName();
+        const { stop } = needles;
+        const behind = stop + 1;
+        if (memory[behind] !== colon) {
+          if (bits !== 0) this.text(at, behind);
+          at = behind;
+          continue;
+        }
+        if (bits !== 0 && !this.options.isClean(memory.toString("utf8", at + 1, stop))) {
+          this.isBeyond = true;
+          return undefined;
+        }
+        const isSecret = byName && this.isSecret(at + 1, stop);
+        at = behind + 1;
+        if (cut?.from === at) {
           this.cuts.push(cut);
           at = cut.to;
           cut = cut.next;
-        } else {
-          if (name >= 0) this.whole(at, behind);
-          else if (bits !== 0) this.text(at, behind);
-          at = behind;
-        }
+        } else if (isSecret && memory[at] !== letterN) at = this.whole(at);
       } else if (byte === minus || (byte >= zero && byte <= nine)) {
         const behind = numberEnd(memory, at);
-        this.number(name, at, behind);
+        this.number(at, behind);
         at = behind;
       } else at++;
-      name = -1;
     }
     return this.found === 0 ? undefined : linked(this.cuts);
   }
@@ -97,10 +108,36 @@ export class LineRedaction implements LineSearch {
     return bits < 0 ? isSecretName(this.memory.toString("utf8", from, to)) : bits > 0;
   }
 
-  private whole(from: number, to: number): void {
+  /** Replaces a value, of whatever type, unless that was done before. Returns where it ends. */
+  private whole(from: number): number {
     const { countName, instead } = this.options;
-    countName();
-    if (instead.compare(this.memory, from, to) !== 0) this.cut(from, to, instead);
+    const to = this.valueEnd(from);
+    if (instead.compare(this.memory, from, to) !== 0) {
+      countName();
+      this.cut(from, to, instead);
+    }
+    return to;
+  }
+
+  private valueEnd(from: number): number {
+    const { memory } = this;
+    const { needles } = this.options;
+    let depth = 0;
+    let at = from;
+    do {
+      const byte = memory[at]!;
+      if (byte === quote) {
+        this.bits |= needles.scanString(memory, at + 1);
+        at = needles.stop + 1;
+      } else if (byte === openBrace || byte === openBracket) {
+        depth++;
+        at++;
+      } else if (byte === closeBrace || byte === closeBracket) {
+        depth--;
+        at++;
+      } else at = depth > 0 ? at + 1 : numberEnd(memory, at);
+    } while (depth > 0);
+    return at;
   }
 
   private text(from: number, to: number): void {
@@ -108,21 +145,12 @@ export class LineRedaction implements LineSearch {
     this.replace(from, to, before);
   }
 
-  private number(name: number, from: number, to: number): void {
-    if (name >= 0 && !this.isCount(name, from - 2)) {
-      this.whole(from, to);
-      return;
-    }
+  private number(from: number, to: number): void {
     if (to - from < leastCardDigits) return;
     const bits = this.options.needles.scanBytes(this.memory, from, to);
     this.bits |= bits;
     const number = bits === 0 ? 0 : Number(this.memory.toString("latin1", from, to));
     if (number >= leastCardNumber) this.replace(from, to, String(number));
-  }
-
-  /** How many tokens a model has used is no secret. */
-  private isCount(nameBegin: number, nameEnd: number): boolean {
-    return /token$/i.test(this.memory.toString("utf8", nameBegin, nameEnd));
   }
 
   private replace(from: number, to: number, before: string): void {
@@ -136,6 +164,7 @@ export class LineRedaction implements LineSearch {
   }
 }
 
+/** Of a word too. */
 function numberEnd(memory: Buffer, from: number): number {
   let at = from + 1;
   // Digits, a point, and an exponent with its sign.

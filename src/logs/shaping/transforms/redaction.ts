@@ -9,11 +9,12 @@
 import type { LogRecord, RecordTransform } from "../../../contracts.ts";
 import type { FieldName } from "../line-looks.ts";
 import { LineRecord } from "../line-record.ts";
+import { put } from "../parsing/format.ts";
 import { type FieldPath, isFields } from "./field-path.ts";
 import { LineRedaction } from "./line-redaction.ts";
 import { NeedleScan } from "./needle-scan.ts";
 import { inPieces, mostPatternText } from "./pieces.ts";
-import { isSecretName, type SecretShape } from "./secret-shapes.ts";
+import { isSecretName, type Replacement, type SecretShape } from "./secret-shapes.ts";
 
 /** Matches are replaced by `with`. The pattern has the flag `g`. */
 export interface RedactionPattern {
@@ -52,9 +53,11 @@ export class Redaction implements RecordTransform {
   private readonly names = new Map<string, boolean>();
   private readonly looksAtTexts: boolean;
   private readonly fieldNames: readonly FieldName[];
-  private readonly instead: Buffer;
+  private readonly mark: Buffer;
   /** Undefined where what stands instead is a secret itself, or part of one. */
   private readonly line: LineRedaction | undefined;
+  /** What was replaced in the line under way, of which it is not sure yet that it can stand for its fields. */
+  private held: string[] | undefined = undefined;
   /** Those that could match in the record under way. */
   private patterns: readonly RedactionPattern[] = none;
 
@@ -69,18 +72,19 @@ export class Redaction implements RecordTransform {
     this.all = (1 << this.shapes.length) - 1;
     this.looksAtTexts = options.patterns.length > 0 || this.shapes.length > 0 || options.byName;
     this.fieldNames = options.fields.map(({ nameBytes }) => nameBytes);
-    this.instead = Buffer.from(JSON.stringify(options.with));
+    this.mark = Buffer.from(JSON.stringify(options.with));
     this.line = this.isInert(options.with) ? this.lineRedaction() : undefined;
   }
 
   private lineRedaction(): LineRedaction {
-    const { needles, instead, options } = this;
+    const { needles, mark, options } = this;
     return new LineRedaction({
       needles,
-      instead,
+      instead: mark,
       byName: options.byName,
       redacted: (text) => this.redacted(text, this.all),
-      countName: () => options.count("keyValues"),
+      isClean: (name) => this.redacted(name, this.all, false) === name,
+      countName: () => this.count("keyValues"),
     });
   }
 
@@ -96,6 +100,7 @@ export class Redaction implements RecordTransform {
     try {
       this.redact(record);
     } catch {
+      this.held = undefined;
       record.fields = undefined;
       record.text = this.whole("failed");
     }
@@ -126,15 +131,23 @@ export class Redaction implements RecordTransform {
     return this.options.patterns.length === 0 && !record.hasOwnFields && record.bitsOf(this.needles) === 0;
   }
 
-  /** Looks into a line that stands for its fields. False when that takes the fields; then it has done nothing. */
+  /**
+   * Looks into a line that stands for its fields. False when that takes the fields; then it has done nothing, or nothing
+   * but what named fields ask for.
+   */
   private redactLine(record: LineRecord): boolean {
     if (this.looksAtTexts && (this.line === undefined || record.isShortened || this.matches(record))) return false;
-    const count = record.cutFields(this.fieldNames, this.instead);
+    const count = record.cutFields(this.fieldNames, this.mark);
     if (count === undefined) return false;
     for (let n = 0; n < count; n++) this.options.count("field");
     if (this.line === undefined || !this.looksAtTexts) return true;
     this.patterns = none;
+    this.held = [];
     const isFound = record.cutMore(this.line);
+    const { held } = this;
+    this.held = undefined;
+    if (this.line.isBeyond) return false;
+    for (const kind of held) this.options.count(kind);
     // As where fields were looked into and had nothing.
     const isSuspect = count === 0 && !isFound && (this.line.bits !== 0 || record.isRespelled);
     if (isSuspect && record.bitsOf(this.needles) !== 0) this.redactText(record, record.peek());
@@ -149,7 +162,7 @@ export class Redaction implements RecordTransform {
   private redactFields(fields: Record<string, unknown>, text: string): boolean {
     let changed = false;
     for (const path of this.options.fields) {
-      if (!path.replace(fields, this.options.with)) continue;
+      if (path.get(fields) === this.options.with || !path.replace(fields, this.options.with)) continue;
       this.options.count("field");
       changed = true;
     }
@@ -178,32 +191,47 @@ export class Redaction implements RecordTransform {
   private walk(container: Container, suspects: number, depth: number): boolean {
     // Both kinds of container, without a list of entries for each.
     const values = container as Record<string, unknown>;
+    const looksAtNames = (suspects !== 0 || this.patterns.length > 0) && !Array.isArray(container);
     let changed = false;
+    let isRenamed = false;
     for (const key in values) {
       const before = values[key];
-      let after = before;
-      if (typeof before === "string") after = this.text(key, before, suspects);
-      else if (typeof before === "number") after = this.number(key, before, suspects);
-      else if (typeof before === "object" && before !== null) after = this.inner(before, suspects, depth);
+      const after = this.isNamed(key, before) ? this.options.with : this.value(before, suspects, depth);
+      if (looksAtNames && !isRenamed) isRenamed = this.redacted(key, suspects, false) !== key;
       if (after === before) continue;
       if (after !== touched) values[key] = after;
       changed = true;
     }
-    return changed;
+    if (isRenamed) this.rename(values, suspects);
+    return changed || isRenamed;
   }
 
-  private text(key: string, before: string, suspects: number): string {
-    if (this.options.byName && this.isSecret(key)) return this.whole("keyValues");
-    return suspects === 0 && this.patterns.length === 0 ? before : this.redacted(before, suspects);
+  /** True for a value, of whatever type, whose name says that it is a secret; but for none, and one replaced before. */
+  private isNamed(key: string, value: unknown): boolean {
+    if (!this.options.byName || value === null || !this.isSecret(key)) return false;
+    if (value !== this.options.with) this.count("keyValues");
+    return true;
   }
 
-  private number(key: string, before: number, suspects: number): unknown {
-    // How many tokens a model has used is no secret.
-    if (this.options.byName && this.isSecret(key) && !/token$/i.test(key)) return this.whole("keyValues");
+  private value(before: unknown, suspects: number, depth: number): unknown {
+    if (typeof before === "object" && before !== null) return this.inner(before, suspects, depth);
+    if (suspects === 0 && this.patterns.length === 0) return before;
+    if (typeof before === "string") return this.redacted(before, suspects);
+    return typeof before === "number" ? this.number(before, suspects) : before;
+  }
+
+  private number(before: number, suspects: number): unknown {
     if (suspects === 0 || before < leastCardNumber) return before;
     const written = String(before);
     const redacted = this.redacted(written, suspects);
     return redacted === written ? before : redacted;
+  }
+
+  /** Fields whose names have secrets in them get other names, all in the order they had. */
+  private rename(fields: Record<string, unknown>, suspects: number): void {
+    const before = Object.entries(fields);
+    for (const [name] of before) delete fields[name];
+    for (const [name, value] of before) put(fields, unused(fields, this.redacted(name, suspects)), value);
   }
 
   /** What stands instead: itself, or `touched` when something within it was replaced. */
@@ -214,8 +242,13 @@ export class Redaction implements RecordTransform {
   }
 
   private whole(kind: string): string {
-    this.options.count(kind);
+    this.count(kind);
     return this.options.with;
+  }
+
+  private count(kind: string): void {
+    if (this.held === undefined) this.options.count(kind);
+    else this.held.push(kind);
   }
 
   private isSecret(name: string): boolean {
@@ -227,25 +260,35 @@ export class Redaction implements RecordTransform {
   }
 
   /** `suspects` has a bit for each shape that may be there. */
-  private redacted(text: string, suspects: number): string {
+  private redacted(text: string, suspects: number, isCounted = true): string {
     let redacted = text;
     const found = suspects === 0 ? 0 : this.needles.scan(text) & suspects;
     for (let at = 0; found >> at !== 0; at++) {
       if ((found & (1 << at)) === 0) continue;
       const [name, shape] = this.shapes[at]!;
-      redacted = shape.replace(redacted, () => this.whole(name));
+      redacted = shape.replace(redacted, this.instead(name, this.options.with, isCounted));
     }
-    for (const one of this.patterns) redacted = this.replaced(redacted, one);
+    for (const one of this.patterns) {
+      const replacement = this.instead("pattern", one.with, isCounted);
+      redacted = inPieces(redacted, (piece) => piece.replace(one.pattern, (match: string) => replacement(match)));
+    }
     return redacted;
   }
 
-  private replaced(text: string, { pattern, with: instead }: RedactionPattern): string {
-    const replacement = () => {
-      this.options.count("pattern");
-      return instead;
+  /** What was replaced before is not counted again. */
+  private instead(kind: string, text: string, isCounted: boolean): Replacement {
+    return (secret) => {
+      if (isCounted && secret !== text) this.count(kind);
+      return text;
     };
-    return inPieces(text, (piece) => piece.replace(pattern, replacement));
   }
+}
+
+/** The name, or one like it that no field has. */
+function unused(fields: Record<string, unknown>, name: string): string {
+  let other = name;
+  for (let number = 2; Object.hasOwn(fields, other); number++) other = `${name} ${number}`;
+  return other;
 }
 
 /** A character in an escape of JSON, with a bit beyond those of shapes. */

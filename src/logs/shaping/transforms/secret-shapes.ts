@@ -3,9 +3,10 @@
  * where one of them is a regular expression looks. All of them take time in proportion to the text, whatever it is.
  */
 import { replaceCards } from "./card-numbers.ts";
+import { keyKinds, nameNeedles, replaceNamedValues } from "./named-values.ts";
 
-/** Makes what stands there instead; called once for each secret. */
-export type Replacement = () => string;
+/** Makes what stands instead of a secret; called once for each, and for what stands there already. */
+export type Replacement = (secret: string) => string;
 
 export interface SecretShape {
   /** In any case; `0` is any digit. Without one of them in the text there is certainly none of this shape. */
@@ -18,7 +19,7 @@ export interface SecretShape {
 function whole(needles: readonly string[], pattern: RegExp): SecretShape {
   return {
     needles,
-    replace: (text, replacement) => text.replace(pattern, () => replacement()),
+    replace: (text, replacement) => text.replace(pattern, (secret: string) => replacement(secret)),
   };
 }
 
@@ -26,7 +27,7 @@ const authorization: SecretShape = {
   needles: ["bearer", "basic"],
   replace: (text, replacement) =>
     text.replace(/\b(bearer|basic)(\s{1,4})([\w.~+/=-]{6,})/gi, (all, scheme: string, space: string, value: string) =>
-      isCredential(scheme, value) ? `${scheme}${space}${replacement()}` : all,
+      isCredential(scheme, value) ? `${scheme}${space}${replacement(value)}` : all,
     ),
 };
 
@@ -39,32 +40,14 @@ function isCredential(scheme: string, value: string): boolean {
 const urls: SecretShape = {
   needles: ["@"],
   replace: (text, replacement) =>
-    text.replace(/([a-z][a-z0-9+.-]{0,20}:\/\/[^\s/@:"'<>]{0,256}:)[^\s/"'<>]{1,512}@/gi, (_, before: string) => {
-      return `${before}${replacement()}@`;
-    }),
+    text.replace(
+      // JSON may have a backslash before each of its slashes.
+      /([a-z][a-z0-9+.-]{0,20}:(?:\\{0,8}\/){2}[^\s/@:"'<>]{0,256}:)([^\s/"'<>]{1,512})@/gi,
+      (_, before: string, password: string) => `${before}${replacement(password)}@`,
+    ),
 };
 
-const tokenKinds = ["access", "refresh", "id", "auth", "api", "bearer", "session", "csrf"];
-const keyKinds = ["api", "access", "account", "secret", "private", "encryption", "signing"];
-const secretNeedles = [
-  ...["password", "passwd", "passphrase", "pwd", "secret", "credential", "token"],
-  ...keyKinds.flatMap((kind) => ["", "_", "-"].map((joint) => `${kind}${joint}key`)),
-];
-const secretWords = `pass(?:word|wd|phrase)|pwd|secret|(?:${tokenKinds.join("|")})[_-]?token|(?:${keyKinds.join("|")})[_-]?key|credentials?`;
-const wordAndSign = `(?:(?:${secretWords})(?:\\\\*["'])?\\s{0,4}(?:=>|:=|[=:])(?!=)|\\btoken(?:=(?!=)|\\\\*["']\\s{0,4}:))\\s{0,4}`;
-const value = `"(?:[^"\\\\]|\\\\.)*"?|'(?:[^'\\\\]|\\\\.)*'?|\\\\+"[^"]*"?|\\[[^\\]\\s]*\\]|(?!(?:null|true|false|nil|none|undefined)\\b)[^\\s,;&"'<>(){}[\\]\\\\|]+`;
-const keyValue = new RegExp(`(${wordAndSign})(${value})`, "gi");
-
-const keyValues: SecretShape = {
-  needles: secretNeedles,
-  replace: (text, replacement) =>
-    text.replace(keyValue, (_, before: string, value: string) => {
-      const quote = /^\\*["']/.exec(value)?.[0] ?? "";
-      // A bare value behind a quoted name is JSON, and what stands for it must be a text there.
-      const instead = quote === "" && /["']\s*:\s*$/.test(before) ? '"' : quote;
-      return `${before}${instead}${replacement()}${instead}`;
-    }),
-};
+const keyValues: SecretShape = { needles: nameNeedles, replace: replaceNamedValues };
 
 /** Of Amazon: identifiers of access keys. The secret key itself has no shape, only its name. */
 const aws = whole(["akia", "asia"], /(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])/g);
@@ -99,8 +82,10 @@ export type ShapeName = keyof typeof secretShapes;
 /** What names of fields end in whose values are secrets; letters only, in lower case. */
 export const secretEndings: readonly string[] = [
   ...["password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "credentials"],
-  ...["authorization", "cookie"],
-  ...keyKinds.map((kind) => `${kind}key`),
+  ...["passwords", "passwordconfirmation", "passwordconfirm", "passwordhash", "secrets"],
+  ...["authorization", "cookie", "cookies"],
+  "secretkeybase",
+  ...keyKinds.flatMap((kind) => [`${kind}key`, `${kind}keys`]),
 ];
 const secretName = new RegExp(`(?:${secretEndings.join("|")})$`);
 
