@@ -179,10 +179,11 @@ export class Follower implements LogInput {
     if (this.following.isUnsettled) this.lookAgain();
     this.following.isUnsettled = false;
     this.glance.begin(now);
-    const look = new Look(this.parts, now, { isFirst: this.isFirst, atEnd: this.options.from === "end" });
+    if (this.surveys === 0) this.beginPast();
+    const look = new Look(this.parts, now, this.isFirst);
     const { seen } = look;
     const isComplete = look.take(this.begun.splice(0));
-    if (isComplete) this.allFound();
+    if (isComplete) this.allFound(this.isFirst);
     else this.lookAgain();
     this.tidy(seen, now);
     this.isFirst &&= !isComplete;
@@ -211,7 +212,16 @@ export class Follower implements LogInput {
     for (const path of streams.keys()) if (!seen.byPath.has(path) && !origins.has(path)) streams.delete(path);
   }
 
-  private allFound(): void {
+  /** Where nothing was ever read. */
+  private beginPast(): void {
+    const { survey, past } = this.following;
+    if (this.options.from === "end" && this.parts.recollection.isEmpty()) past.begin(survey.take(), survey.take());
+  }
+
+  private allFound(isFirst: boolean): void {
+    const { past, files } = this.following;
+    if (isFirst) past.found(files.keys());
+    else past.end();
     for (const stream of this.following.streams.values()) stream.settle();
     for (const file of this.following.files.values()) file.settle();
   }

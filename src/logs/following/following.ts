@@ -9,6 +9,7 @@ import type { Exclusion, Glob } from "./glob.ts";
 import { Births } from "./identity.ts";
 import { Ledger } from "./ledger.ts";
 import type { FollowedFileParts } from "./line-source.ts";
+import { Past } from "./past.ts";
 import type { Stream } from "./stream.ts";
 import { Survey } from "./survey.ts";
 import { Suspects } from "./suspects.ts";
@@ -22,6 +23,8 @@ export interface Following {
   /** By path. */
   readonly streams: Map<string, Stream>;
   readonly births: Births;
+  /** Files of which only what is still to come is read. */
+  readonly past: Past;
   readonly suspects: Suspects;
   readonly survey: Survey;
   readonly parts: FollowedFileParts;
@@ -59,6 +62,7 @@ export function followingOf(
     files: new Map(),
     streams: new Map(),
     births,
+    past: new Past(births),
     suspects: new Suspects(births),
     isUnsettled: false,
     survey: new Survey({ input, globs, exclusion, births, emit }),

@@ -26,12 +26,6 @@ export interface LookParts {
   readonly compressed: CompressedFiles;
 }
 
-/** `isFirst`: no look was brought to its end yet. `atEnd`: what the first one finds is passed over. */
-export interface LookWishes {
-  readonly isFirst: boolean;
-  readonly atEnd: boolean;
-}
-
 export class Look {
   readonly seen: Seen;
   private readonly parts: LookParts;
@@ -39,20 +33,18 @@ export class Look {
   private readonly listings: Listings;
   /** Files that were followed before it. */
   private readonly before: ReadonlySet<FollowedFile>;
+  /** True while no look was brought to its end. */
   private readonly isFirst: boolean;
-  /** True when what is there now is not to be read. */
-  private readonly isPassingOver: boolean;
 
   /** Asks the file system what there is; `now` is monotonic. */
-  constructor(parts: LookParts, now: number, { isFirst, atEnd }: LookWishes) {
-    const { following, recollection } = parts;
+  constructor(parts: LookParts, now: number, isFirst: boolean) {
+    const { following } = parts;
     this.parts = parts;
     this.now = now;
     this.seen = following.survey.take();
     this.listings = new Listings(following);
     this.before = new Set(following.files.values());
     this.isFirst = isFirst;
-    this.isPassingOver = isFirst && atEnd && recollection.isEmpty();
   }
 
   /**
@@ -132,7 +124,7 @@ export class Look {
       ({ key, stamp }) => !following.files.has(key) && !retirement.isParked(key, stamp),
     );
     const archives = new Set(unknown.filter((found) => compressed.takes(found)));
-    following.archives?.look([...archives], following.context.clock.now(), this.isPassingOver);
+    following.archives?.look([...archives], following.context.clock.now(), this.isFirst && following.past.isBegun);
     return unknown.filter((found) => !archives.has(found));
   }
 
@@ -150,7 +142,7 @@ export class Look {
   private follow(arrivals: readonly Arrival[]): boolean {
     const { following, retirement } = this.parts;
     for (const { stamp } of arrivals) retirement.unpark(keyOf(stamp));
-    return followAll(following, arrivals, this.isPassingOver);
+    return followAll(following, arrivals);
   }
 
   /** Once more for new files: one may have been truncated between its folder's listing and its opening. */

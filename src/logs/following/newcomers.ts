@@ -10,10 +10,9 @@ const mostSearches = 4;
 
 /**
  * Known contents first: only then can be told which of the unknown files are copies of them. False when files were
- * renamed meanwhile: nothing unknown is taken from their folders in this look then. With `atEnd`, unknown contents are
- * passed over.
+ * renamed meanwhile: nothing unknown is taken from their folders in this look then.
  */
-export function followAll(following: Following, arrivals: readonly Arrival[], atEnd: boolean): boolean {
+export function followAll(following: Following, arrivals: readonly Arrival[]): boolean {
   const { ledger, births } = following;
   const isKnown = ({ stamp }: Arrival) => {
     const row = ledger.find(stamp);
@@ -24,7 +23,7 @@ export function followAll(following: Following, arrivals: readonly Arrival[], at
   for (const arrival of unknown) {
     if (foldersOf(arrival).some((folder) => unsure.has(folder))) continue;
     if (isCopyOfFollowed(following, arrival)) continue;
-    if (!followArrival(following, arrival, atEnd)) unsure.add(dirname(arrival.path));
+    if (!followArrival(following, arrival)) unsure.add(dirname(arrival.path));
   }
   return unsure.size === 0;
 }

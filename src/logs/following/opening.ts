@@ -31,11 +31,12 @@ interface Opened {
 }
 
 /**
- * Opens the file and follows it, unless it cannot be read or is followed already. False when another file is at its
+ * Opens the file and follows it, unless it cannot be read or is followed already. With `isRead`, from its end on. False when another file is at its
  * path by now: then whatever else was found at the same time cannot be relied on either.
  */
-export function followArrival(following: Following, arrival: Arrival, atEnd = false): boolean {
+export function followArrival(following: Following, arrival: Arrival, isRead = false): boolean {
   if (following.files.has(keyOf(arrival.stamp))) return true;
+  const atEnd = isRead || following.past.has(arrival.stamp);
   try {
     const opened = openIfSame(arrival);
     if (opened !== undefined && compressionOf(opened.head) !== undefined) closeSync(opened.fd);
