@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { mistake, parsed, record, TransformRun } from "../../test/kit/transform-run.ts";
+import { Redaction } from "../logs/shaping/transforms/redaction.ts";
+import { secretShapes } from "../logs/shaping/transforms/secret-shapes.ts";
 import redact from "./redact.ts";
 
 const make = (options: unknown = {}) => TransformRun.make(redact, options);
@@ -98,6 +100,16 @@ describe("redact", () => {
     const made = run.apply(record("password=x", { fields }));
     expect([made?.fields, made?.text]).toEqual([undefined, "[redacted]"]);
     expect(counted(run)).toEqual({ failed: 1 });
+  });
+
+  test("what cannot even be counted does not go on unseen", () => {
+    const count = () => {
+      throw new Error("no counter");
+    };
+    const options = { fields: [], patterns: [], shapes: new Map(Object.entries(secretShapes)), byName: true, count };
+    const one = parsed('{"password":"x"}');
+    expect(() => new Redaction({ ...options, with: "-" }).apply(one)).toThrow("no counter");
+    expect([one.text, one.fields]).toEqual(["-", undefined]);
   });
 
   test("once more changes nothing, and counts nothing", async () => {

@@ -126,7 +126,8 @@ describe("drain", () => {
     const start = performance.now();
     expect(await run.pipeline.drain(30_000)).toEqual({ unreadBytes: 0, unsentBytes: 4 });
     await first;
-    expect(performance.now() - start).toBeLessThan(500);
+    // Far less than the first was given, and enough for a busy machine.
+    expect(performance.now() - start).toBeLessThan(5_000);
     expect(saved().files[0].outputs.stdout.at).toBe(0);
   });
 

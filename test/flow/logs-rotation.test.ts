@@ -9,7 +9,6 @@ import {
   readdirSync,
   readlinkSync,
   rmSync,
-  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -337,12 +336,10 @@ describe("rotation by renaming", () => {
     run.write("a.log", lines(1));
     run.start(["*.log"]);
     run.step();
-    const { ino } = statSync(run.path("a.log"));
     run.end();
     unlinkSync(run.path("a.log"));
-    run.write("a.log", lines(7, 8, 9));
     // ext4 gives the number out again at once; elsewhere this is still a test of deleting and recreating.
-    expect([ino, statSync(run.path("a.log")).ino]).toHaveLength(2);
+    run.write("a.log", lines(7, 8, 9));
     run.start(["*.log"]);
     run.step();
     expect(run.text).toBe(lines(7, 8, 9));

@@ -34,6 +34,8 @@ async function stuck(grace: string): Promise<{ sidecar: SidecarProcess; pipe: St
   writeFileSync(log, Array.from({ length: 5_000 }, (_, i) => line(i)).join(""));
   const sidecar = await pod.start(config(grace), { stdout: pipe.writeFd });
   await until(() => existsSync(checkpoint()), { what: "the first checkpoint" });
+  // Those that are due by time have been written: what comes after this comes from the stop.
+  await until(() => Date.now() - statSync(checkpoint()).mtimeMs > 2_500, { what: "no more checkpoints" });
   return { sidecar, pipe };
 }
 

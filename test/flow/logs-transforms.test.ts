@@ -1,10 +1,11 @@
 /** Transforms between files and outputs: in the pipeline, on real files. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LogOutput } from "../../src/contracts.ts";
 import files from "../../src/log-inputs/files.ts";
 import type { LogEntry } from "../../src/logs/routes.ts";
+import { Tail } from "../../src/logs/tail.ts";
 import { logTransforms } from "../../src/registry.gen.ts";
 import { PipelineRun } from "../kit/pipeline-run.ts";
 import { until } from "../kit/until.ts";
@@ -28,6 +29,7 @@ async function transforms(...items: Record<string, unknown>[]): Promise<Transfor
     items.map(async (item) => {
       const [[name, options]] = Object.entries(item) as [[string, unknown]];
       const { default: definition } = await logTransforms[name]!();
+      if (definition.metrics !== undefined) run.metrics.declare(definition.metrics);
       return { name, use: name, options: definition.config.parse(options) };
     }),
   );
@@ -69,6 +71,37 @@ test("lines of JSON come out with their fields; other lines as they are, and are
   expect(saved().files[0]!.outputs.stdout!.at).toBe(readFileSync(run.path("a.log")).length);
 });
 
+test("what was redacted is in no output, no dead letter, no live tail and no event, joined lines and those nothing parsed too", async () => {
+  const taken: string[] = [];
+  run.other = {
+    async deliver({ blocks }) {
+      for (const { records = [] } of blocks)
+        taken.push(...records.map((one) => JSON.stringify([one.text, one.fields])));
+      return { outcome: "refused", reason: "never" };
+    },
+  };
+  const lines = [
+    '{"password":["hunter2"],"n":1}\n',
+    '{"p\\u0061ssword":{"a":"hunter2"}, "n":2}\n',
+    '{"inner":"{\\"token\\":\\"x\\\\\\"hunter2\\"}","n":3}\n',
+    "failed: postgres://app:hunter2@db\n  Cookie: sid=hunter2; a=b\n  secret = hunter2\n",
+  ];
+  const items = await transforms({ join: { continue: "^ ", quiet: "50ms" } }, { parse: "json" }, { redact: {} });
+  await run.start(run.entry(["a.log"], ["stdout", "other"], "files", items));
+  const tail = new Tail({ format: "json" }, () => {});
+  run.pipeline.taps.open(1, tail.filter, tail.memory);
+  write("a.log", lines.join(""));
+  const letters = join(run.folder, "state/logs/dead-letters/other.ndjson");
+  await until(() => existsSync(letters) && readFileSync(letters, "utf8").split("\n").length > lines.length);
+  await until(() => run.stdout.text.split("\n").length > lines.length);
+  const shown = Buffer.from((await tail.next())!).toString();
+  for (const place of [taken.join("\n"), run.stdout.text, readFileSync(letters, "utf8"), shown]) {
+    expect(place.match(/\[redacted\]/g)?.length).toBeGreaterThanOrEqual(6);
+    expect(place).not.toContain("hunter2");
+  }
+  expect(JSON.stringify(run.events)).not.toContain("hunter2");
+});
+
 describe("a stack trace", () => {
   async function start(quiet = "1s", outputs = ["stdout"]): Promise<void> {
     const items = await transforms({ join: { traces: "java", quiet } });
@@ -79,7 +112,7 @@ describe("a stack trace", () => {
     const texts: string[] = [];
     run.other = recording(texts);
     write("a.log", "before\na.Error: x\n");
-    await start("700ms", ["other"]);
+    await start("3s", ["other"]);
     await until(() => texts.length === 1);
     append("a.log", "\tat a.B.c(B.java:1)\n");
     await Bun.sleep(300);

@@ -102,7 +102,8 @@ export class Redaction implements RecordTransform {
     } catch {
       this.held = undefined;
       record.fields = undefined;
-      record.text = this.whole("failed");
+      record.text = this.options.with;
+      this.count("failed");
     }
     return true;
   }
