@@ -57,7 +57,8 @@ export class Redaction implements RecordTransform {
   /** Undefined where what stands instead is a secret itself, or part of one. */
   private readonly line: LineRedaction | undefined;
   /** What was replaced in the line under way, of which it is not sure yet that it can stand for its fields. */
-  private held: string[] | undefined = undefined;
+  private readonly held: string[] = [];
+  private isHeld = false;
   /** Those that could match in the record under way. */
   private patterns: readonly RedactionPattern[] = none;
 
@@ -100,7 +101,7 @@ export class Redaction implements RecordTransform {
     try {
       this.redact(record);
     } catch {
-      this.held = undefined;
+      this.isHeld = false;
       record.fields = undefined;
       record.text = this.options.with;
       this.count("failed");
@@ -143,12 +144,12 @@ export class Redaction implements RecordTransform {
     for (let n = 0; n < count; n++) this.options.count("field");
     if (this.line === undefined || !this.looksAtTexts) return true;
     this.patterns = none;
-    this.held = [];
+    this.held.length = 0;
+    this.isHeld = true;
     const isFound = record.cutMore(this.line);
-    const { held } = this;
-    this.held = undefined;
+    this.isHeld = false;
     if (this.line.isBeyond) return false;
-    for (const kind of held) this.options.count(kind);
+    for (const kind of this.held) this.options.count(kind);
     // As where fields were looked into and had nothing.
     const isSuspect = count === 0 && !isFound && (this.line.bits !== 0 || record.isRespelled);
     if (isSuspect && record.bitsOf(this.needles) !== 0) this.redactText(record, record.peek());
@@ -248,8 +249,8 @@ export class Redaction implements RecordTransform {
   }
 
   private count(kind: string): void {
-    if (this.held === undefined) this.options.count(kind);
-    else this.held.push(kind);
+    if (this.isHeld) this.held.push(kind);
+    else this.options.count(kind);
   }
 
   private isSecret(name: string): boolean {
