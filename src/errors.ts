@@ -123,6 +123,20 @@ export const failures = {
     title: "The connection did not begin with a PROXY header of a trusted peer.",
     closes: true,
   },
+  not_redirected: {
+    status: 400,
+    grpc: 3,
+    fault: "client",
+    title: "The connection came to a port that takes only redirected ones.",
+    closes: true,
+  },
+  capture_loop: {
+    status: 508,
+    grpc: 9,
+    fault: "us",
+    title: "The connection was redirected to the sidecar that it came from, or was going to a port that captures.",
+    closes: true,
+  },
   protocol_not_served: {
     status: 400,
     grpc: 3,

@@ -183,6 +183,8 @@ export class Traffic implements TrafficPart {
     const { emit } = this.engine.thread;
     this.engine.responseLimits = { headBytes, headFields };
     this.engine.ownPorts = new Set([health.port, ...drafts.map(({ listener }) => listener.port)]);
+    const capturing = drafts.filter(({ plan }) => plan.capture !== undefined);
+    this.engine.capturePorts = new Set(capturing.map(({ listener }) => listener.port));
     for (const { listener, holder, filters } of this.bound) {
       const plans = [holder.plan];
       if (!drafts.some((draft) => draft.holder === holder)) {
@@ -275,7 +277,7 @@ export class Traffic implements TrafficPart {
 
 function poolsOf({ routes, stream }: ListenerPlan): Pool[] {
   const forRequests = routes.flatMap(({ action }) => (action.kind === "forward" ? action.places : []));
-  return [...forRequests, ...(stream?.routes.map(({ pool }) => pool) ?? [])];
+  return [...forRequests, ...(stream?.routes.flatMap(({ pool }) => pool ?? []) ?? [])];
 }
 
 /** True when a filter in TypeScript stands anywhere. */

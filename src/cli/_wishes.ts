@@ -96,7 +96,8 @@ function readGroups<T>(option: string, words: readonly string[], read: (word: st
 export function readWishes(chown: readonly string[], chmod: readonly string[]): Wish[] {
   const owners = readGroups("--chown", chown, readOwner, "UID, UID:GID or :GID");
   const modes = readGroups("--chmod", chmod, readMode, "a mode such as 0750 or u=rwX,g=rX (without the set-user bit)");
-  if (owners.length + modes.length === 0) throw new UserError("init: nothing to do: give --chown or --chmod", 2);
+  if (owners.length + modes.length === 0)
+    throw new UserError("init: nothing to do: give --chown, --chmod or --redirect", 2);
   return [
     ...owners.map(({ value, path }) => ({ path, owner: value })),
     ...modes.map(({ value, path }) => ({ path, mode: value })),

@@ -120,7 +120,7 @@ describe("init refuses", () => {
 
   test.each([
     [["--chmod", "0700", "/x"], 2, "init: --within is missing: name the mounts the paths lie in\n"],
-    [["--within", "/tmp"], 2, "init: nothing to do: give --chown or --chmod\n"],
+    [["--within", "/tmp"], 2, "init: nothing to do: give --chown, --chmod or --redirect\n"],
     [["--within", "/", "--chmod", "0700", "/x"], 1, "--within /: the root of the container is not a mount to mend\n"],
     [["--within", "/no-such", "--chmod", "0700", "/x"], 1, "--within /no-such: there is no such folder\n"],
     [["--within", "/tmp", "--chmod", "0700", "/no-such"], 1, "/no-such: there is no such file or folder\n"],

@@ -1,6 +1,7 @@
 /** Faults across listeners and routes. */
 
 import { duplicateNames, namesIn } from "./across.ts";
+import { captureFindings } from "./across-capture.ts";
 import { openingFindings } from "./across-openings.ts";
 import { streamFindings } from "./across-streams.ts";
 import { type Address, addressesOverlap, parseAddress, parseUpstream } from "./address.ts";
@@ -81,6 +82,7 @@ function ofListener(listener: Placed): Finding[] {
     ...unreachable(listener, routes),
     ...[listener, ...routes].flatMap((one) => toItself(one, memberOf(value, "listen"))),
     ...openingFindings(value, path),
+    ...captureFindings(value, path),
   ];
 }
 

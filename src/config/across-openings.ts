@@ -34,7 +34,7 @@ function nobodyTrusted(listener: unknown, path: Path): Finding[] {
 function tlsWithoutHttps(holder: unknown, path: Path, targets: readonly unknown[]): Finding[] {
   const tls = memberOf(memberOf(holder, "upstream"), "tls");
   const known = targets.filter((to) => typeof to === "string");
-  if (!isMap(tls) || known.length === 0 || known.some((to) => !/^(http|unix|tcp):/i.test(to))) return [];
+  if (!isMap(tls) || known.length === 0 || known.some((to) => !/^((http|unix|tcp):|original$)/i.test(to))) return [];
   const problem = "this has no effect: no address here is https:// or tls://";
   return [{ path: [...path, "upstream", "tls"], atKey: true, problem, remedy: "write to: https://…, or remove it" }];
 }

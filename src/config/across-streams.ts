@@ -14,7 +14,7 @@ interface Place {
 /** @param policies keys of filters, which look at requests */
 export function streamFindings(listener: Place, policies: readonly string[]): Finding[] {
   const { value, path } = listener;
-  const protocol = memberOf(value, "protocol") ?? "http";
+  const protocol = memberOf(value, "protocol") ?? (memberOf(value, "capture") === true ? "auto" : "http");
   const routes = itemsOf(value, "routes").map((route, at) => ({ value: route, path: [...path, "routes", at] }));
   const places = [listener, ...routes];
   if (protocol === "http") return [...places.flatMap(wrongUpstream), ...routes.flatMap(sniOfRequests)];
@@ -28,8 +28,10 @@ export function streamFindings(listener: Place, policies: readonly string[]): Fi
   ];
 }
 
+/** What goes where it was going is for bytes when it is told by the server name, and else for either. */
 function isForBytes({ value }: Place): boolean {
-  return /^(?:tcp|tls):/i.test(String(memberOf(value, "to")));
+  const to = String(memberOf(value, "to"));
+  return /^(?:tcp|tls):/i.test(to) || (to === "original" && memberOf(memberOf(value, "match"), "sni") !== undefined);
 }
 
 function wrongUpstream({ value, path }: Place): Finding[] {

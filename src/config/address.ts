@@ -15,11 +15,11 @@ export interface Address {
 
 /** A place requests are sent to. */
 export interface Upstream {
-  /** `h2c` is HTTP/2 without TLS, known beforehand. */
-  readonly scheme: "http" | "https" | "h2c" | "tcp" | "tls" | "unix";
-  /** Name or address, IPv6 without brackets; the path of a `unix` one. */
+  /** `h2c` is HTTP/2 without TLS, known beforehand; `original` is where a captured connection was going. */
+  readonly scheme: "http" | "https" | "h2c" | "tcp" | "tls" | "unix" | "original";
+  /** Name or address, IPv6 without brackets; the path of a `unix` one; empty for `original`. */
   readonly host: string;
-  /** 0 for `unix`. */
+  /** 0 for `unix` and `original`. */
   readonly port: number;
   /** `host:port` as a Host field carries it: without the scheme's own port, IPv6 in brackets. */
   readonly authority: string;
@@ -121,11 +121,14 @@ function coversHost(wide: string | undefined, narrow: string | undefined): boole
 const schemePorts: Readonly<Record<string, number>> = { http: 80, https: 443, h2c: 80 };
 /** Those of bytes that are not looked into, which have no port of their own. */
 const streamSchemes = ["tcp", "tls"];
+/** Known only when a connection comes. */
+const original: Upstream = { scheme: "original", host: "", port: 0, authority: "", text: "original" };
 const upstreamRemedy =
   "write http://host:port, such as http://127.0.0.1:7878, or https://host, h2c://host:port, unix:/path";
 
-/** Reads the address of an upstream: `http://host:port`, `https://host`, `h2c://host:port`, nothing behind it; or `unix:/path`. */
+/** Reads the address of an upstream: `http://host:port`, `https://host`, `h2c://host:port`, nothing behind it; or `unix:/path`, or `original`. */
 export function parseUpstream(text: string): Parsed<Upstream> {
+  if (text === "original") return { value: original };
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase() ?? "";
   if (scheme === "unix") return parseSocketPath(text);
   if (streamSchemes.includes(scheme) && text.slice(scheme.length).startsWith("://"))

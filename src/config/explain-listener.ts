@@ -1,6 +1,7 @@
 /** What a listener does with a request, in sentences. */
 import { phases } from "../contracts.ts";
 import { type DropIns, keyOf, type LoadedFilter } from "./drop-ins.ts";
+import { explainCapture } from "./explain-capture.ts";
 import { explainArrival, explainUpstream } from "./explain-openings.ts";
 import { explainStream, explainStreams } from "./explain-streams.ts";
 import { formatDuration, formatSize } from "./scalars.ts";
@@ -21,6 +22,7 @@ export function explainListener(listener: Listener, dropIns: DropIns): string[] 
   const routes = listener.routes.flatMap((route, at) => explainRoute(route, at, dropIns));
   return [
     `${what} to ${place} (${direction} "${name}"):`,
+    ...explainCapture(listener).map((sentence) => `  ${sentence}`),
     ...explainArrival(listener).map((sentence) => `  ${sentence}`),
     `  Its head must be complete within ${formatDuration(timeouts.headMs)}, else 408; a connection may rest for ${formatDuration(timeouts.keepAliveMs)} between requests.`,
     `  ${trusted(listener)}`,
@@ -55,7 +57,7 @@ function takesAll({ path, methods, headers }: Match): boolean {
 }
 
 function explainRoute(route: Route, at: number, dropIns: DropIns): string[] {
-  if (route.action.kind === "forward" && !isForAnyRequest(route.action))
+  if (route.action.kind === "forward" && (!isForAnyRequest(route.action) || route.match.sni !== undefined))
     return explainStream(route, at, "If it is no HTTP");
   const others = at === 0 ? "Whatever it is" : "Whatever else it is";
   const isProxy = route.action.kind === "proxy";
@@ -83,7 +85,8 @@ function headerCondition(header: HeaderMatch): string {
 }
 
 function outcome({ action }: Route): string {
-  if (action.kind === "forward") return `is sent to ${action.to.text}`;
+  if (action.kind === "forward")
+    return action.to.scheme === "original" ? "goes where it was going" : `is sent to ${action.to.text}`;
   if (action.kind === "respond") return `is answered here with ${answer(action.respond)}`;
   return `goes to the authority it names, if that is ${action.allow.map(({ text }) => text).join(" or ")}, else 403 (forward_proxy_refused)`;
 }

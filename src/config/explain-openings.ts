@@ -3,10 +3,11 @@ import { formatDuration } from "./scalars.ts";
 import type { Listener, Route } from "./schema.ts";
 
 /** What happens before the first request; nothing to say where a connection begins with it. */
-export function explainArrival({ arrival, routes, timeouts, trust }: Listener): string[] {
+export function explainArrival({ arrival, capture, routes, timeouts, trust }: Listener): string[] {
   if (arrival === undefined) return [];
   const { protocol, proxyProtocol, tls } = arrival;
   const sentences: string[] = [];
+  const toBytes = capture === true ? "to tcp://, tls:// or original" : "to tcp:// or tls://";
   if (proxyProtocol)
     sentences.push(
       `A PROXY header must come first, from ${trust.map(({ text }) => text).join(", ")}; its word on who the client is counts. Others are turned away.`,
@@ -14,18 +15,19 @@ export function explainArrival({ arrival, routes, timeouts, trust }: Listener): 
   if (protocol === "auto")
     sentences.push(
       tls === undefined
-        ? "The first bytes tell what the client speaks; only plain HTTP is served, and what a route to tcp:// or tls:// takes."
-        : "The first bytes tell what the client speaks: TLS and plain HTTP are both served, and what a route to tcp:// or tls:// takes.",
+        ? `The first bytes tell what the client speaks; only plain HTTP is served, and what a route ${toBytes} takes.`
+        : `The first bytes tell what the client speaks: TLS and plain HTTP are both served, and what a route ${toBytes} takes.`,
     );
-  if (protocol === "auto" && routes.some(takesBytes))
+  if (protocol === "auto" && capture !== true && routes.some(isForAnyBytes))
     sentences.push("A client that says nothing is one of those as soon as the upstream speaks first.");
   if (tls !== undefined) sentences.push(...explainTls(tls));
   if (sentences.length > 0) sentences.push(`All of that has ${formatDuration(timeouts.headMs)}.`);
   return sentences;
 }
 
-function takesBytes({ action, match }: Route): boolean {
-  return action.kind === "forward" && /^(tcp|tls)$/.test(action.to.scheme) && match.sni === undefined;
+/** True for a route that takes bytes of a client which said nothing of itself. */
+export function isForAnyBytes({ action, match }: Route): boolean {
+  return action.kind === "forward" && /^(tcp|tls|original)$/.test(action.to.scheme) && match.sni === undefined;
 }
 
 function explainTls({

@@ -1,5 +1,6 @@
 /** What a listener does with a connection that it does not look into, in sentences. */
 
+import { explainCapture } from "./explain-capture.ts";
 import { placeOf } from "./explain-listener.ts";
 import { explainArrival, explainUpstream } from "./explain-openings.ts";
 import { formatDuration } from "./scalars.ts";
@@ -13,6 +14,7 @@ export function explainStreams(listener: Listener, protocol: "tcp" | "tls"): str
   const last = routes.at(-1)?.match.sni === undefined && routes.length > 0;
   return [
     `${what} to ${placeOf(listen)} (${direction} "${name}"):`,
+    ...explainCapture(listener).map((sentence) => `  ${sentence}`),
     ...explainArrival(listener).map((sentence) => `  ${sentence}`),
     ...(protocol === "tls" ? [looks] : []),
     ...routes.flatMap((route, at) => explainStream(route, at, "Whatever it is")),
@@ -29,7 +31,7 @@ export function explainStream(route: Route, at: number, always: string): string[
   const connect =
     timeouts.connectMs === 0 ? "" : ` It waits ${formatDuration(timeouts.connectMs)} for the connection${idle}.`;
   return [
-    `  ${at + 1}. ${when}, its bytes go to ${action.to.text} as they are (route "${name}").`,
+    `  ${at + 1}. ${when}, its bytes go ${action.to.scheme === "original" ? "where they were going" : `to ${action.to.text}`} as they are (route "${name}").`,
     `     ${connect.trim()}`,
     ...explainUpstream(route).map((sentence) => `     ${sentence}`),
   ];

@@ -21,7 +21,7 @@ function upstream() {
     title: "upstream",
     example: "http://127.0.0.1:7878",
     type: "string",
-    pattern: "^(([Hh][Tt][Tt][Pp][Ss]?|[Hh]2[Cc]|[Tt][Cc][Pp]|[Tt][Ll][Ss])://[^/?#]+/?|unix:/.+)$",
+    pattern: "^(([Hh][Tt][Tt][Pp][Ss]?|[Hh]2[Cc]|[Tt][Cc][Pp]|[Tt][Ll][Ss])://[^/?#]+/?|unix:/.+|original)$",
   } as const;
   return scalar(doc, (value) => parseUpstream(String(value)));
 }
@@ -52,13 +52,20 @@ export const timeoutDefaults: Readonly<Record<Direction, ListenerTimeouts>> = {
   },
 };
 
+/** Captured calls go to any place, near or far, and their app has not asked for limits. */
+export const capturedDefaults: ListenerTimeouts = { ...timeoutDefaults.outbound, connectMs: 10_000, requestMs: 0 };
+
 /** A timeout's default as the reference page says it. */
 function byDirection(key: keyof ListenerTimeouts): { default: string } {
   const [inbound, outbound] = [
     formatDuration(timeoutDefaults.inbound[key]),
     formatDuration(timeoutDefaults.outbound[key]),
   ];
-  return { default: inbound === outbound ? inbound : `${inbound} inbound, ${outbound} outbound` };
+  const captured = formatDuration(capturedDefaults[key]);
+  const under = captured === outbound ? "" : `, ${captured} outbound with capture`;
+  return {
+    default: inbound === outbound && under === "" ? inbound : `${inbound} inbound, ${outbound} outbound${under}`,
+  };
 }
 
 /** What every route has a limit on; on a listener they hold for all its routes. */
@@ -124,7 +131,7 @@ function shared(maxBody: { default: string }, upgrade: { default: string }) {
     ).optional(),
     to: option(
       upstream(),
-      "Where requests are sent on: `http://host:port`, `https://host:port`, `h2c://host:port` for HTTP/2 without TLS, or `unix:/path` for a socket of this machine. With `protocol: tcp` or `tls`, where bytes go: `tcp://host:port`, or `tls://host:port` to encrypt them on the way.",
+      "Where requests are sent on: `http://host:port`, `https://host:port`, `h2c://host:port` for HTTP/2 without TLS, or `unix:/path` for a socket of this machine. With `protocol: tcp` or `tls`, where bytes go: `tcp://host:port`, or `tls://host:port` to encrypt them on the way. With `capture`, also `original`: where the connection was going, requests and other bytes alike; inbound, that port on loopback.",
     ).optional(),
     upstream: option(upstreamSchema(), "How connections to `to` begin.").optional(),
     maxBody: option(
@@ -165,6 +172,10 @@ export function listenerSchema(policies: PolicyShape, filters: FilterListSchema)
     listen: option(address(), "`8080` on every address, IPv4 and IPv6; or `127.0.0.1:8080`, `[::1]:8080`.", {
       required: true,
     }),
+    capture: option(
+      z.boolean(),
+      "True: takes the connections that `outrigger init --redirect` sends here, knows where each was going, and refuses all others.",
+    ).prefault(false),
     ...arrivalShape(),
     trust: option(
       z.array(range()),

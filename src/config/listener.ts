@@ -1,6 +1,6 @@
 /** The listeners and routes made of their options: defaults, and what a route takes over from its listener. */
 import type { Direction, Field } from "../contracts.ts";
-import { type ListenerOptions, type RouteOptions, timeoutDefaults } from "./listener-options.ts";
+import { capturedDefaults, type ListenerOptions, type RouteOptions, timeoutDefaults } from "./listener-options.ts";
 import { toMatch } from "./match.ts";
 import { distinctNames } from "./names.ts";
 import type { Listener, Respond, Route, RouteAction, RouteTimeouts, UpstreamPolicy, UserFilter } from "./schema.ts";
@@ -84,7 +84,7 @@ export function toListener(
   filterOf: FilterOf,
   userFiltersOf: UserFiltersOf,
 ): Listener {
-  const over = timeoutDefaults[direction];
+  const over = options.capture && direction === "outbound" ? capturedDefaults : timeoutDefaults[direction];
   const { head = over.headMs, keepAlive = over.keepAliveMs, ...timeouts } = options.timeouts ?? {};
   const arrival = toArrival(options);
   const upstream = toUpstreamPolicy(options.upstream, undefined);
@@ -92,6 +92,7 @@ export function toListener(
     name: options.name ?? options.listen.text,
     direction,
     listen: options.listen,
+    ...(options.capture ? { capture: true } : {}),
     ...(arrival === undefined ? {} : { arrival }),
     trust: options.trust ?? [],
     timeouts: { headMs: head, keepAliveMs: keepAlive, ...mergeTimeouts(timeouts, over) },

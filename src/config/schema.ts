@@ -169,6 +169,8 @@ export interface Listener {
   readonly name: string;
   readonly direction: "inbound" | "outbound";
   readonly listen: Address;
+  /** It takes redirected connections, and no others. */
+  readonly capture?: boolean | undefined;
   /** How its connections begin; undefined where each begins with a request. */
   readonly arrival?: ListenerArrival | undefined;
   /** Peers whose forwarding fields and request ids are kept, and who may send PROXY headers. */

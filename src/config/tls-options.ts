@@ -119,8 +119,9 @@ export function arrivalShape() {
   return {
     protocol: option(
       z.enum(["http", "tcp", "tls", "auto"]),
-      "What clients speak. `tcp`: bytes go `to: tcp://host:port` as they are. `tls`: likewise, still encrypted, by the server name that the client asks for (`match: { sni }`). `auto` looks at the first bytes: HTTP is served, TLS ends here when `tls` is set, and other bytes go by the routes to `tcp://` and `tls://`.",
-    ).prefault("http"),
+      "What clients speak. `tcp`: bytes go `to: tcp://host:port` as they are. `tls`: likewise, still encrypted, by the server name that the client asks for (`match: { sni }`). `auto` looks at the first bytes: HTTP is served, TLS ends here when `tls` is set, and other bytes go by the routes to `tcp://`, `tls://` and `original`.",
+      { default: "`http`; with `capture`, `auto`" },
+    ).optional(),
     proxyProtocol: option(
       z.boolean(),
       "True: each connection begins with a PROXY header, version 1 or 2, of a peer in `trust`; others are turned away.",
@@ -129,12 +130,13 @@ export function arrivalShape() {
   };
 }
 
-type ArrivalOptions = z.output<z.ZodObject<ReturnType<typeof arrivalShape>>>;
+type ArrivalOptions = z.output<z.ZodObject<ReturnType<typeof arrivalShape>>> & { readonly capture: boolean };
 type UpstreamOptions = z.output<ReturnType<typeof upstreamSchema>>;
 type ClientTlsOptions = z.output<ReturnType<typeof clientTlsSchema>>;
 
 /** Undefined where a connection begins with a request. */
-export function toArrival({ protocol, proxyProtocol, tls }: ArrivalOptions): ListenerArrival | undefined {
+export function toArrival(options: ArrivalOptions): ListenerArrival | undefined {
+  const { capture, protocol = capture ? "auto" : "http", proxyProtocol, tls } = options;
   if (protocol === "http" && !proxyProtocol && tls === undefined) return undefined;
   return { protocol, proxyProtocol, tls: tls && { ...tls, clients: tls.clients } };
 }

@@ -2,6 +2,7 @@
 import type { Gauge } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import type { ArrivalPlan, Arrived } from "../net/arrival.ts";
+import type { Capture } from "../net/capture.ts";
 import type { Connection } from "../net/connection.ts";
 import type { StreamPlan } from "../tcp/stream-plan.ts";
 import { StreamSession } from "../tcp/stream-session.ts";
@@ -45,8 +46,33 @@ export class Admission implements Reception {
       return;
     }
     plan.connections.add(1);
+    if (plan.capture === undefined) this.enter(connection, holder);
+    else this.judge(connection, holder, plan.capture);
+  }
+
+  private enter(connection: Connection, holder: PlanHolder): void {
+    const { plan } = holder;
     if (plan.arrival === undefined) this.open(connection, holder, plan.connections);
     else this.receive(connection, holder, plan.arrival);
+  }
+
+  /**
+   * Lets in what was redirected and does not come from ourselves. The kernel opens our own side of such a circle first,
+   * but the runtime may tell us of it a turn later.
+   */
+  private judge(connection: Connection, holder: PlanHolder, capture: Capture): void {
+    const { plan } = holder;
+    connection.pause();
+    afterTwoTurns(() => {
+      const refusal = connection.closed ? undefined : capture.judge(connection);
+      if (refusal === undefined && !connection.closed) {
+        connection.resume();
+        this.enter(connection, holder);
+        return;
+      }
+      this.leave(plan.connections);
+      if (refusal !== undefined) this.turnaways.uncaptured(connection, plan, refusal);
+    });
   }
 
   private open(connection: Connection, holder: PlanHolder, connections: Gauge): Session {
@@ -116,9 +142,17 @@ export class Admission implements Reception {
   /** The connection is gone. */
   private vacate(occupant: Occupant, connections: Gauge): void {
     this.sessions.delete(occupant);
+    this.leave(connections);
+  }
+
+  private leave(connections: Gauge): void {
     connections.add(-1);
     this.limit.give();
   }
+}
+
+function afterTwoTurns(then: () => void): void {
+  setImmediate(() => setImmediate(then));
 }
 
 const spoken = { tls: "TLS", tcp: "neither HTTP nor TLS" } as const;

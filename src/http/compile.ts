@@ -4,16 +4,20 @@ import type { Limits, Listener, Route, RouteAction, RouteTimeouts, UserFilter } 
 import { type Counter, type Filter, type FilterDefinition, type Phase, phases } from "../contracts.ts";
 import { errorCode, UserError } from "../errors.ts";
 import { inbound } from "../inbound/accept.ts";
+import type { Capture } from "../net/capture.ts";
 import type { Expiring } from "../net/certificate-expiry.ts";
 import { outbound } from "../outbound/capture.ts";
 import type { ForwardProxy } from "../outbound/forward-proxy.ts";
-import { compileStreams, isForBytes, servesHttp } from "../tcp/compile-streams.ts";
+import { transparent } from "../outbound/transparent.ts";
+import { compileStreams, isForRequests, servesHttp } from "../tcp/compile-streams.ts";
 import type { UserFilters } from "../user-filters/runtime.ts";
 import { buildChain } from "./chain.ts";
 import { compileForward } from "./compile-forward.ts";
 import type { Engine } from "./engine.ts";
+import type { Manner } from "./manner.ts";
 import { compileMatch, isAbsolute } from "./match.ts";
-import { compileArrival } from "./openings.ts";
+import { compileArrival, protocolFor } from "./openings.ts";
+import type { OriginalPools } from "./original-pools.ts";
 import type { Action, ListenerPlan, RoutePlan } from "./plan.ts";
 import { RouteIndex } from "./route-index.ts";
 
@@ -43,11 +47,11 @@ export async function compileListener(
     certificates.push(...arrival.certificates);
     const routes: RoutePlan[] = [];
     if (servesHttp(listener))
-      for (const route of listener.routes.filter((one) => !isForBytes(one)))
+      for (const route of listener.routes.filter(isForRequests))
         routes.push(await compileRoute(engine, listener, route, workshop, certificates));
     const stream = await compileStreams(engine, listener, certificates);
     const plan = await listenerPlan(engine, listener, limits, routes, workshop);
-    const filters = [...workshop.made, ...proxiesOf(routes)];
+    const filters = [...workshop.made, ...waysOf(routes)];
     return { plan: { ...plan, arrival: arrival.value, stream }, filters, certificates };
   } catch (error) {
     for (const filter of workshop.made) filter.close?.();
@@ -59,8 +63,29 @@ export async function compileListener(
 const fewestIndexed = 8;
 
 /** They keep connections, which are closed as filters are. */
-function proxiesOf(routes: readonly RoutePlan[]): ForwardProxy[] {
-  return routes.flatMap(({ action }) => (action.kind === "proxy" ? [action.proxy] : []));
+function waysOf(routes: readonly RoutePlan[]): (ForwardProxy | OriginalPools)[] {
+  const ways: (ForwardProxy | OriginalPools)[] = [];
+  for (const { action } of routes) {
+    if (action.kind === "original") ways.push(action.pools);
+    else if (action.kind === "proxy") ways.push(action.proxy);
+  }
+  return ways;
+}
+
+function mannerOf({ direction, capture }: Listener): Manner {
+  if (direction === "inbound") return inbound;
+  return capture === true ? transparent : outbound;
+}
+
+/** @throws UserError where the system cannot tell where connections were going */
+async function compileCapture(engine: Engine, { capture, direction, name }: Listener): Promise<Capture | undefined> {
+  if (capture !== true) return undefined;
+  const { Capture } = await import("../net/capture.ts");
+  if (Capture.isPossible) return new Capture(engine);
+  throw new UserError(
+    `${direction} "${name}": capture needs Linux with glibc, which tells where a connection was going`,
+    3,
+  );
 }
 
 async function listenerPlan(
@@ -76,7 +101,8 @@ async function listenerPlan(
   return {
     name: listener.name,
     direction: listener.direction,
-    manner: listener.direction === "inbound" ? inbound : outbound,
+    manner: mannerOf(listener),
+    capture: await compileCapture(engine, listener),
     limits: { headBytes: limits.headBytes, headFields: limits.headFields, connect: proxy !== undefined },
     headTimeout: orNever(listener.timeouts.headMs),
     keepAliveTimeout: orNever(listener.timeouts.keepAliveMs),
@@ -116,7 +142,7 @@ async function compileRoute(
     name: route.name,
     path: route.match.path,
     matches: route.action.kind === "proxy" ? isAbsolute : compileMatch(route.match),
-    action: await compileAction(engine, route.action, certificates),
+    action: await compileAction(engine, listener, route.action, certificates),
     chain: buildChain(await workshop.filters(route)),
     timeouts: timeouts(route.timeouts),
     maxBodyBytes: route.maxBodyBytes,
@@ -125,7 +151,17 @@ async function compileRoute(
   };
 }
 
-async function compileAction(engine: Engine, action: RouteAction, certificates: Expiring[]): Promise<Action> {
+async function compileAction(
+  engine: Engine,
+  { direction }: Listener,
+  action: RouteAction,
+  certificates: Expiring[],
+): Promise<Action> {
+  if (action.kind === "forward" && action.to.scheme === "original") {
+    const { OriginalPools } = await import("./original-pools.ts");
+    const protocol = protocolFor(action.to, action.upstream);
+    return { kind: "original", pools: await OriginalPools.load(engine, direction, action.upstream, protocol) };
+  }
   if (action.kind === "forward") return compileForward(engine, action, certificates);
   if (action.kind === "proxy") {
     const { ForwardProxy } = await import("../outbound/forward-proxy.ts");

@@ -18,6 +18,8 @@ export class Engine {
   overloaded = false;
   /** Ports this sidecar listens on. */
   ownPorts: ReadonlySet<number> = new Set();
+  /** Those of them to which connections are redirected. */
+  capturePorts: ReadonlySet<number> = new Set();
   activeExchanges = 0;
   responseLimits: HeadLimits = { headBytes: 64 * 1024, headFields: 200 };
   private readonly failureCounters = new Map<FailureCode, Counter>();

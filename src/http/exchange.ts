@@ -18,7 +18,7 @@ import { FilterFault } from "./filter-fault.ts";
 import { Forward } from "./forward.ts";
 import { judgeHop } from "./hops.ts";
 import { routeFor } from "./match.ts";
-import type { Action, ForwardAction, ListenerPlan, RoutePlan } from "./plan.ts";
+import type { Action, ListenerPlan, RoutePlan } from "./plan.ts";
 import { reportFailure, reportFilter } from "./reports.ts";
 import type { RequestHead } from "./request-head.ts";
 import { failureReply, renderReply } from "./respond.ts";
@@ -163,7 +163,9 @@ export class HttpExchange extends HeadFields implements Exchange {
     else this.forwardTo(this.poolOf(action));
   }
 
-  private poolOf({ pool, http2Pool }: ForwardAction): UpstreamPool {
+  private poolOf(action: Extract<Action, { kind: "forward" | "original" }>): UpstreamPool {
+    if (action.kind === "original") return action.pools.poolFor(this.client);
+    const { pool, http2Pool } = action;
     return http2Pool !== undefined && this.client.version === "http2" ? http2Pool : pool;
   }
 
@@ -231,7 +233,9 @@ export class HttpExchange extends HeadFields implements Exchange {
       return;
     }
     if (failure(code).closes === true) this.closes = true;
-    const showsDetail = client.trusted || isLoopback(client.peer.address);
+    const { direction, capture } = client.plan;
+    const isOfThisPod = isLoopback(client.peer.address) || (capture !== undefined && direction === "outbound");
+    const showsDetail = client.trusted || isOfThisPod;
     this.reply(failureReply(code, detail, this.id, this, showsDetail));
   }
 

@@ -13,7 +13,15 @@ const askedProtocols = { http1: ["http/1.1"], http2: ["h2"], auto: ["h2", "http/
 
 /** What is spoken with an upstream, where the policy leaves it open. */
 export function protocolFor(to: Upstream, policy: UpstreamPolicy | undefined): "http1" | "http2" | "auto" {
-  const byScheme = { http: "http1", unix: "http1", https: "auto", h2c: "http2", tcp: "http1", tls: "http1" } as const;
+  const byScheme = {
+    http: "http1",
+    unix: "http1",
+    https: "auto",
+    h2c: "http2",
+    tcp: "http1",
+    tls: "http1",
+    original: "auto",
+  } as const;
   const protocol = policy?.protocol ?? byScheme[to.scheme];
   if (policy?.proxyProtocol === undefined || protocol === "http1") return protocol;
   // A connection that names one client cannot be shared, which is all that HTTP/2 is about.

@@ -3,11 +3,13 @@ import type { Match } from "../config/schema.ts";
 import type { Counter, Direction, Filter, Gauge, Histogram, Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import type { ArrivalPlan } from "../net/arrival.ts";
+import type { Capture } from "../net/capture.ts";
 import type { ForwardProxy } from "../outbound/forward-proxy.ts";
 import type { StreamPlan } from "../tcp/stream-plan.ts";
 import type { HttpExchange } from "./exchange.ts";
 import type { HeadLimits } from "./head.ts";
 import type { Manner } from "./manner.ts";
+import type { OriginalPools } from "./original-pools.ts";
 import type { Pool } from "./pool.ts";
 import type { RouteIndex } from "./route-index.ts";
 import type { UpstreamPool } from "./upstream.ts";
@@ -54,6 +56,7 @@ export interface ForwardAction {
 export type Action =
   | ForwardAction
   | { readonly kind: "proxy"; readonly proxy: ForwardProxy }
+  | { readonly kind: "original"; readonly pools: OriginalPools }
   | { readonly kind: "respond"; readonly reply: FixedReply }
   | { readonly kind: "refuse"; readonly code: FailureCode };
 
@@ -84,6 +87,8 @@ export interface ListenerPlan {
   readonly keepAliveTimeout: number;
   /** True for peers whose claims about the client are believed. */
   readonly trusts: (address: string) => boolean;
+  /** Takes only redirected connections; undefined where they come of themselves. */
+  readonly capture: Capture | undefined;
   /** What comes before the first request; undefined where a connection begins with it. */
   readonly arrival: ArrivalPlan | undefined;
   readonly routes: readonly RoutePlan[];

@@ -1,5 +1,6 @@
 /** Connections that are not served: told why where they can be, closed, counted, and named in the log at a bounded rate. */
 import { type FailureCode, failure } from "../errors.ts";
+import type { CaptureRefusal } from "../net/capture.ts";
 import { type Connection, isLoopback } from "../net/connection.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
 import type { Engine } from "./engine.ts";
@@ -44,6 +45,14 @@ export class Turnaways {
     this.report(connection, plan, code, detail);
     if (code === "http_on_tls_port") this.sayTls(connection);
     else connection.end();
+  }
+
+  /** It was not redirected to where only redirected ones belong, and is told so; or it would go in a circle, and is broken off. */
+  uncaptured(connection: Connection, plan: ListenerPlan, { code, detail }: CaptureRefusal): void {
+    this.engine.countFailure(code);
+    this.report(connection, plan, code, detail);
+    if (code === "not_redirected" && plan.arrival?.protocol !== "tls") this.answer(connection, code, detail);
+    else connection.destroy();
   }
 
   private report({ address }: Connection, plan: ListenerPlan, code: FailureCode, detail: string): void {

@@ -94,7 +94,7 @@ export class Connection {
     socket.setNoDelay(true);
   }
 
-  /** Where the peer connected to; behind a proxy that said so, where its client did. */
+  /** Where the peer connected to; behind a proxy that said so, where its client did; of a captured one, where it was going. */
   get destination(): Endpoint {
     const { localAddress, localPort } = this.socket;
     return this.reached ?? { address: plainAddress(localAddress), port: localPort ?? 0 };
@@ -104,6 +104,11 @@ export class Connection {
   represent({ source, destination }: NonNullable<ProxyHeader["ends"]>): void {
     this.address = source.address;
     this.port = source.port;
+    this.reached = destination;
+  }
+
+  /** It was redirected to us on its way to there. */
+  redirectedFrom(destination: Endpoint): void {
     this.reached = destination;
   }
 

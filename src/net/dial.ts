@@ -6,6 +6,7 @@
 import { errorCode, type FailureCode } from "../errors.ts";
 import { Connection, connectionEvents, isLoopback } from "./connection.ts";
 import { descriptorOf } from "./listen.ts";
+import { ownCalls } from "./own-calls.ts";
 import { type Endpoint, proxyHeader } from "./proxy-protocol.ts";
 import { tlsTrouble } from "./security.ts";
 import { boundReceiveBuffer } from "./socket-options.ts";
@@ -37,6 +38,7 @@ export function dial(target: Target, address: string, ends: Ends | undefined, di
     open(raw: Parameters<typeof connectionEvents.drain>[0]) {
       const connection = new Connection(raw);
       raw.data = connection;
+      ownCalls.note(connection);
       if (isLoopback(connection.address)) boundReceiveBuffer(descriptorOf(raw));
       begin(connection, target, ends, dialler);
     },

@@ -8,18 +8,16 @@ import { inRanges } from "../config/cidr.ts";
 import { type Destination, endsInNumber } from "../config/forward-proxy.ts";
 import type { Engine } from "../http/engine.ts";
 import { Pool } from "../http/pool.ts";
+import { PoolCache } from "../http/pool-cache.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import { type Connection, isLoopback } from "../net/connection.ts";
 import { tcpTarget } from "../net/target.ts";
 import { isGuarded, isWithinGuarded } from "./guarded.ts";
 
-/** Authorities whose idle connections are kept; the one not asked for longest goes first. */
-const mostPools = 256;
-
 export class ForwardProxy {
   private readonly engine: Engine;
   private readonly allowed: readonly Destination[];
-  private readonly pools = new Map<string, Pool>();
+  private readonly pools = new PoolCache();
 
   constructor(engine: Engine, allowed: readonly Destination[]) {
     this.engine = engine;
@@ -37,8 +35,7 @@ export class ForwardProxy {
 
   /** Closes idle connections. */
   close(): void {
-    for (const pool of this.pools.values()) pool.close();
-    this.pools.clear();
+    this.pools.close();
   }
 
   private refusal(host: string, port: number): string | undefined {
@@ -52,20 +49,8 @@ export class ForwardProxy {
   }
 
   private pool(host: string, port: number): Pool {
-    const key = `${host} ${port}`;
-    const pool = this.pools.get(key) ?? new Pool(tcpTarget(host, port), this.engine, (at) => this.misled(at, port));
-    this.pools.delete(key); // and to the end of the order
-    this.pools.set(key, pool);
-    if (this.pools.size > mostPools) this.forgetOldest();
-    return pool;
-  }
-
-  private forgetOldest(): void {
-    for (const [key, pool] of this.pools) {
-      this.pools.delete(key);
-      pool.close();
-      return;
-    }
+    const make = () => new Pool(tcpTarget(host, port), this.engine, (at) => this.misled(at, port));
+    return this.pools.get(`${host} ${port}`, make);
   }
 
   /** Why a connection must not be used, although its name was allowed. */

@@ -63,7 +63,7 @@ export class FirstWord extends Timed implements UpstreamUser, ConnectionOwner {
 
   override onDeadline(): void {
     if (!this.client.silent) this.wheel.set(this, silenceMs);
-    else this.up = this.route.pool.connect(this, this.route.connect);
+    else this.up = this.route.poolFor(this.client.connection).connect(this, this.route.connect);
   }
 
   onConnected(up: Upstream): void {

@@ -64,7 +64,7 @@ export class StreamSession implements ConnectionOwner, UpstreamUser {
     this.route = this.stream.routes.find((route) => route.takes(serverName));
     const { route } = this;
     if (route === undefined) this.refuse(serverName, isTls);
-    else this.up = route.pool.connect(this, route.connect);
+    else this.up = route.poolFor(this.connection).connect(this, route.connect);
   }
 
   /** On an upstream's connection that is there already, whose first bytes were read. */
@@ -135,7 +135,7 @@ export class StreamSession implements ConnectionOwner, UpstreamUser {
     const { bytesIn, bytesOut } = this.tunnel!;
     plan.tunnels.add(-1);
     const ageMs = this.ageMs();
-    const upstream = route?.pool.name;
+    const upstream = route?.poolFor(connection).name;
     if (end === "cut") reportCut(engine, plan, { peer: connection.address, upstream, ageMs, bytesIn, bytesOut });
     else if (end !== "closed")
       this.report(endCodes[end], `${endWords[end]} after ${bytesIn} bytes in and ${bytesOut} bytes out`);
@@ -168,7 +168,7 @@ export class StreamSession implements ConnectionOwner, UpstreamUser {
       listener: plan.name,
       route: route?.name ?? "-",
       peer: connection.address,
-      upstream: route?.pool.name,
+      upstream: route?.poolFor(connection).name,
       detail,
     });
   }

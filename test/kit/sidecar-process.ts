@@ -66,6 +66,8 @@ export interface SpawnOptions {
   /** Where stderr goes; it is read here by default. */
   stderr?: number;
   env?: Record<string, string>;
+  /** Words in front of the whole command, such as those that enter a network. */
+  through?: readonly string[];
 }
 
 export class SidecarProcess {
@@ -79,9 +81,9 @@ export class SidecarProcess {
   hasEnded = false;
   private readonly process: Subprocess<"ignore", "pipe" | number, "pipe" | number>;
 
-  constructor(configPath: string, { program, stdout, stderr, env = {} }: SpawnOptions) {
+  constructor(configPath: string, { program, stdout, stderr, env = {}, through = [] }: SpawnOptions) {
     const words = program === undefined ? [main, "run", "-c", configPath] : [program, configPath];
-    this.process = Bun.spawn([process.execPath, ...words], {
+    this.process = Bun.spawn([...through, process.execPath, ...words], {
       stdin: "ignore",
       stdout: stdout ?? "pipe",
       stderr: stderr ?? "pipe",
