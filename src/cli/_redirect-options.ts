@@ -37,5 +37,10 @@ export const redirectOptions = {
   },
   backend: { kind: "text", flags: "--backend <backend>", doc: "nft, iptables, or auto: nft where it is (auto)" },
   print: { kind: "flag", flags: "--print", doc: "show the rules and change nothing; needs no rights" },
+  noVerify: {
+    kind: "flag",
+    flags: "--no-verify",
+    doc: "do not make a call to 198.18.0.1:9 to see that outbound ones are captured",
+  },
   undo: { kind: "flag", flags: "--undo", doc: "remove the rules" },
 } as const;

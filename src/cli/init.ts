@@ -68,11 +68,15 @@ async function redirect(given: OptionValues<typeof redirectOptions>, io: Command
   const backend = rules.readBackend(given.backend);
   const plan = given.undo ? undefined : readRedirect(given);
   const machine = thisMachine(io.env.PATH);
-  if (given.print) io.out(rules.showRules(plan, backend, machine));
-  else {
-    const done = plan === undefined ? rules.removeRules(backend, machine) : rules.setRules(plan, backend, machine);
-    io.out(`${done.join("\n")}\n`);
+  if (given.print) {
+    io.out(rules.showRules(plan, backend, machine));
+    return 0;
   }
+  const done = plan === undefined ? rules.removeRules(backend, machine) : rules.setRules(plan, backend, machine);
+  io.out(`${done.join("\n")}\n`);
+  if (plan?.outbound === undefined || given.noVerify) return 0;
+  const { verifyOutbound } = await import("./_verify-redirect.ts");
+  io.out(`${await verifyOutbound(plan.outbound)}\n`);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 /** Redirect rules in a network of the test's own: what is captured, what is left alone, and that undoing leaves nothing. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { Network } from "../kit/network.ts";
 import { Stage, sidecarGroup, whyNot } from "./stage.ts";
 
 setDefaultTimeout(120_000);
@@ -189,4 +190,56 @@ test.skipIf(whyNot !== undefined)("UDP, and so DNS, goes past", async () => {
   const { out } = await stage.pod.runBeside([process.execPath, "test/capture/ask.ts", "10.77.0.1", "53"]);
   expect(out).toBe("10.77.0.2 asked");
   stage.init("--undo");
+});
+
+describe.skipIf(whyNot !== undefined)("what was set is seen to work", () => {
+  const networks: Network[] = [];
+  let pod: Network;
+  beforeAll(async () => {
+    const world = await Network.create();
+    pod = await Network.create();
+    networks.push(world, pod);
+    pod.connect(world);
+    pod.use("10.77.0.2/24");
+    world.use("10.77.0.1/24");
+    pod.leaveBy("10.77.0.1");
+  });
+  afterAll(() => Promise.all(networks.map((network) => network.end())));
+  const init = (...words: string[]) => pod.run([process.execPath, "src/main.ts", "init", ...words]);
+
+  test("by a call that comes to the port", () => {
+    for (const backend of ["nft", "iptables"]) {
+      const { code, out } = init("--redirect", "outbound", "--backend", backend);
+      expect({ code, last: out.trim().split("\n").at(-1) }).toEqual({
+        code: 0,
+        last: "outbound: verified: a call to 198.18.0.1:9 came to port 15001",
+      });
+      init("--undo");
+    }
+  });
+
+  test("or not to: somebody else's rules come first", () => {
+    const first = "table ip first { chain c { type nat hook output priority -150; tcp dport 9 redirect to :1; }; }\n";
+    expect(pod.run(["nft", "-f", "-"], first).code).toBe(0);
+    const { code, err } = init("--redirect", "outbound");
+    expect(code).toBe(3);
+    expect(err).toContain("a call to 198.18.0.1:9 did not come to port 15001");
+    expect(init("--redirect", "outbound", "--no-verify").code).toBe(0);
+    pod.mustRun("nft", "delete", "table", "ip", "first");
+    init("--undo");
+  });
+
+  test("or cannot be seen, and then it says why", () => {
+    const why = (...words: string[]) =>
+      init("--redirect", "outbound", ...words)
+        .out.trim()
+        .split("\n")
+        .at(-1);
+    expect(why("--exclude-uids", "0")).toBe("outbound: not verified by a call, as this process is excluded itself");
+    expect(why("--exclude-cidrs", "198.18.0.0/15")).toBe(
+      "outbound: not verified by a call, as 198.18.0.1:9 is excluded",
+    );
+    pod.mustRun("ip", "route", "del", "default");
+    expect(why()).toBe("outbound: not verified by a call, as this network has no default route for IPv4");
+  });
 });

@@ -51,6 +51,7 @@ export class Stage {
     pod.connect(world);
     pod.use("10.77.0.2/24", "fd77::2/64");
     world.use("10.77.0.1/24", "10.77.0.3/24", "fd77::1/64");
+    pod.leaveBy("10.77.0.1");
     await world.start(
       process.execPath,
       places,

@@ -57,6 +57,11 @@ export class Network {
     this.mustRun("ip", "link", "set", "eth0", "up");
   }
 
+  /** What is nowhere else goes to that address. */
+  leaveBy(gateway: string): void {
+    this.mustRun("ip", "route", "add", "default", "via", gateway);
+  }
+
   /** Runs a program to its end. */
   run(words: readonly string[], input = ""): Ended {
     const { exitCode, stdout, stderr } = Bun.spawnSync([...this.words, ...words], {
