@@ -23,8 +23,10 @@ export class PoolCache {
     this.pools.clear();
   }
 
+  /** Connections of HTTP/1 that are in use end by themselves later; those of HTTP/2 would be cut. */
   private forgetOldest(): void {
     for (const [key, pool] of this.pools) {
+      if (pool.http2?.isBusy === true) continue;
       this.pools.delete(key);
       pool.close();
       return;

@@ -52,7 +52,7 @@ export class Pool {
   /** Why a new connection must not be used, where its address was not known beforehand. */
   readonly misled: ((connection: Connection) => string | undefined) | undefined;
   /** Connections to the same place on which HTTP/2 is spoken, once they are wanted. */
-  http2: (UpstreamPool & { close(): void }) | undefined = undefined;
+  http2: (UpstreamPool & { readonly isBusy: boolean; close(): void }) | undefined = undefined;
   private readonly idle: UpstreamConnection[] = [];
   /** The one that answered is asked first from then on. */
   private addresses: readonly string[];

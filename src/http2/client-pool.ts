@@ -101,6 +101,11 @@ export class ClientPool implements UpstreamPool {
     return this.sessions.length > 0 || this.opening > 0;
   }
 
+  /** True while an exchange runs on one of them, or waits for one. */
+  get isBusy(): boolean {
+    return this.waiting.length > 0 || this.sessions.some(({ http2 }) => http2.streams.size > 0);
+  }
+
   /** Takes over a connection that speaks HTTP/2, and gives its first stream to the user. */
   adopt(connection: Connection, user: UpstreamUser): Upstream {
     const session = this.begin(connection);

@@ -11,13 +11,15 @@ import type { StreamRoute } from "./stream-plan.ts";
 
 /** How long a client may be silent before the upstream is asked: most that speak first have spoken by then. */
 const silenceMs = 50;
+/** How long it may go on being silent where nobody can be reached, whatever it would say: then it is told so. */
+const hopelessMs = 1000;
 
 /** The client that may be one of those. */
 export interface Silent {
   readonly connection: Connection;
   /** It has begun nothing, and may. */
   readonly silent: boolean;
-  /** The upstream has said something; once. */
+  /** The upstream has said something, or never will; once. */
   upstreamSpoke(): void;
 }
 
@@ -30,6 +32,7 @@ export class FirstWord extends Timed implements UpstreamUser, ConnectionOwner {
   private readonly client: Silent;
   private up: Upstream | null = null;
   private far: Connection | null = null;
+  private isHopeless = false;
 
   constructor(wheel: TimerWheel, route: StreamRoute, client: Silent) {
     super();
@@ -62,7 +65,8 @@ export class FirstWord extends Timed implements UpstreamUser, ConnectionOwner {
   }
 
   override onDeadline(): void {
-    if (!this.client.silent) this.wheel.set(this, silenceMs);
+    if (this.isHopeless) this.client.upstreamSpoke();
+    else if (!this.client.silent) this.wheel.set(this, silenceMs);
     else this.up = this.route.poolFor(this.client.connection).connect(this, this.route.connect);
   }
 
@@ -80,9 +84,12 @@ export class FirstWord extends Timed implements UpstreamUser, ConnectionOwner {
     } else this.bytes = Buffer.concat([this.bytes, bytes]);
   }
 
-  /** The client may still speak, and is told then that there is no upstream. */
+  /** The client may still speak, and is told then that there is no upstream. A captured one has no other way to go. */
   onUpstreamFailure(): void {
     this.up = null;
+    if (this.route.pool !== undefined) return;
+    this.isHopeless = true;
+    this.wheel.set(this, hopelessMs);
   }
 
   onEnd(): void {

@@ -1,4 +1,5 @@
-/** Connects and waits for the server to speak, then echoes a line. Words: host, port. Prints `{ ms, greeting, echo }`. */
+/** Connects and waits for the server to speak, then echoes a line. Words: host, port. Prints `{ ms, greeting, echo }`, or
+ * `{ ms, error }`. */
 import { connect } from "node:net";
 
 const [host, port] = process.argv.slice(2);
@@ -7,7 +8,7 @@ const socket = connect(Number(port), host!);
 let greeting: string | undefined;
 let ms = 0;
 socket.on("error", ({ message }) => {
-  process.stdout.write(JSON.stringify({ error: message }));
+  process.stdout.write(JSON.stringify({ error: message, ms: Math.round(performance.now() - began) }));
   process.exit(0);
 });
 socket.on("data", (bytes) => {

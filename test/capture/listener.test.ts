@@ -79,6 +79,13 @@ describe.skipIf(whyNot !== undefined)("a sidecar that is excluded", () => {
     }
   });
 
+  test("breaks a silent client off soon where nobody can be reached", async () => {
+    const heard = JSON.parse((await stage.pod.runBeside([bun, hear, "10.77.0.3", "9"])).out);
+    expect(heard.error).toContain("ECONNRESET");
+    expect(heard.ms).toBeGreaterThan(500);
+    expect(heard.ms).toBeLessThan(7000);
+  });
+
   test("carries a thousand connections at once, each to its own place", async () => {
     const words = [bun, "test/capture/many.ts", "1000", "10.77.0.1", "10.77.0.3", "fd77::1"];
     const { out, err } = await stage.pod.runBeside(words);
