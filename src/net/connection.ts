@@ -80,6 +80,8 @@ export class Connection {
   pendingBytes = 0;
   /** What TLS agreed on; undefined on a plain connection. */
   security: Security | undefined = undefined;
+  /** Told when it has closed, beside its owner. */
+  onGone: (() => void) | undefined = undefined;
   private socket: RawSocket;
   private readonly kept: Uint8Array[] = [];
   private afterFlush: "shutdown" | "end" | undefined = undefined;
@@ -283,6 +285,7 @@ export class Connection {
     this.closed = true;
     this.kept.length = 0;
     this.pendingBytes = 0;
+    this.onGone?.();
     this.owner.onClose(error);
   }
 }

@@ -13,6 +13,7 @@ import { listenerKey } from "../listening.ts";
 import { Doorbell } from "../logs/doorbell.ts";
 import { RecordRing } from "../logs/record-ring.ts";
 import { Listener } from "../net/listen.ts";
+import { ownCalls } from "../net/own-calls.ts";
 import { surviveUnexpected } from "../telemetry/unexpected.ts";
 import { type Prepared, Traffic, type TrafficWorkerOptions } from "../traffic.ts";
 import { pulse as filterPulse } from "../user-filters/pulse.ts";
@@ -49,6 +50,7 @@ export class Carrier {
     this.doorbell = new Doorbell(() => tell({ type: "rings" }));
     this.pulse = new Pulse(memory.pulse);
     filterPulse.attach(memory.filters);
+    ownCalls.attach(memory.calls);
     this.records = new RecordRing(memory.records);
     this.telemetry = new WorkerTelemetry({
       clock: systemClock,

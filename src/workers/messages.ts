@@ -10,6 +10,8 @@ export interface SharedMemory {
   readonly connections: SharedArrayBuffer;
   /** One float64: resident bytes of the process, measured by main; one for all. */
   readonly resident: SharedArrayBuffer;
+  /** `ownCalls`, one for all. */
+  readonly calls: SharedArrayBuffer;
   /** `Pulse`. */
   readonly pulse: SharedArrayBuffer;
   /** The pulse of user-filters/pulse.ts. */

@@ -8,6 +8,7 @@
 import { ConnectionLimit } from "../http/connection-limit.ts";
 import { RecordRing } from "../logs/record-ring.ts";
 import { MetricsMirror, totalOf } from "../metrics.ts";
+import { allocateOwnCalls } from "../net/own-calls.ts";
 import { allocateFilterPulse } from "../user-filters/pulse.ts";
 import type { LogManner, Request, SharedMemory, ToMain, ToWorker, WorkerLimits } from "./messages.ts";
 import { allocatePulse } from "./pulse.ts";
@@ -26,7 +27,7 @@ export interface WorkerThreadOptions {
   readonly limits: WorkerLimits;
   readonly log: LogManner;
   /** What all threads share. */
-  readonly shared: Pick<SharedMemory, "connections" | "resident">;
+  readonly shared: Pick<SharedMemory, "connections" | "resident" | "calls">;
   readonly spawn: SpawnWorker;
   /** One line for the own log, newline included. */
   onLine(line: string): void;
@@ -41,6 +42,7 @@ export function allocateShared(): WorkerThreadOptions["shared"] {
   return {
     connections: ConnectionLimit.allocate(),
     resident: new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT),
+    calls: allocateOwnCalls(),
   };
 }
 

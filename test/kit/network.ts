@@ -3,6 +3,10 @@ import { readlinkSync } from "node:fs";
 import type { Subprocess } from "bun";
 import { until } from "./until.ts";
 
+/** What changes networks is often beside the path of users. */
+const path = `${process.env.PATH}:/usr/sbin:/sbin`;
+const env = { ...process.env, PATH: path };
+
 /** How a program ended. */
 export interface Ended {
   readonly code: number;
@@ -66,14 +70,14 @@ export class Network {
   run(words: readonly string[], input = ""): Ended {
     const { exitCode, stdout, stderr } = Bun.spawnSync([...this.words, ...words], {
       stdin: Buffer.from(input),
-      env: process.env,
+      env,
     });
     return { code: exitCode, out: stdout.toString(), err: stderr.toString() };
   }
 
   /** The same, beside what this process has to do meanwhile. */
   async runBeside(words: readonly string[]): Promise<Ended> {
-    const child = Bun.spawn([...this.words, ...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    const child = Bun.spawn([...this.words, ...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe", env });
     const [out, err, code] = await Promise.all([
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),
@@ -90,7 +94,7 @@ export class Network {
 
   /** Starts a program that says `ready` when it is. */
   async start(...words: string[]): Promise<void> {
-    const child = Bun.spawn([...this.words, ...words], { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+    const child = Bun.spawn([...this.words, ...words], { stdin: "ignore", stdout: "pipe", stderr: "inherit", env });
     this.started.push(child);
     for await (const bytes of child.stdout) if (new TextDecoder().decode(bytes).includes("ready")) return;
     throw new Error(`${words.join(" ")} ended before it was ready`);
@@ -111,5 +115,3 @@ export function whyNoNetworks(programs: readonly string[]): string | undefined {
   const { exitCode, stderr } = Bun.spawnSync(["unshare", "--net", "true"]);
   return exitCode === 0 ? undefined : `this user may not make a network: ${stderr.toString().trim()}`;
 }
-
-const path = `${process.env.PATH}:/usr/sbin:/sbin`;
