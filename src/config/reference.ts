@@ -72,9 +72,10 @@ async function declaringDropIns(): Promise<LoadedDropIn[]> {
 
 /** All of them, with their place in the repository. */
 export async function generatedFiles(): Promise<GeneratedFile[]> {
-  const [{ spineEvents }, { spineMetrics }, own] = await Promise.all([
+  const [{ spineEvents }, { spineMetrics }, { annotationsPage }, own] = await Promise.all([
     import("../events.ts"),
     import("../metrics.ts"),
+    import("../injector/annotations-page.ts"),
     declaringDropIns(),
   ]);
   const events = Object.assign({}, spineEvents, ...own.map((dropIn) => dropIn.events));
@@ -85,5 +86,6 @@ export async function generatedFiles(): Promise<GeneratedFile[]> {
     { path: "docs/reference/errors.md", text: errorsPage() },
     { path: "docs/reference/events.md", text: eventsPage(events) },
     { path: "docs/reference/metrics.md", text: metricsPage(metrics) },
+    { path: "docs/reference/annotations.md", text: annotationsPage() },
   ];
 }
