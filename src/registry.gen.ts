@@ -39,6 +39,7 @@ export const commands: Record<string, () => Promise<{ default: CommandDefinition
   "check": () => import("./cli/check.ts"),
   "dev": () => import("./cli/dev.ts"),
   "init": () => import("./cli/init.ts"),
+  "inject": () => import("./cli/inject.ts"),
   "logs": () => import("./cli/logs.ts"),
   "run": () => import("./cli/run.ts"),
   "schema": () => import("./cli/schema.ts"),

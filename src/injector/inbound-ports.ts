@@ -12,6 +12,11 @@ export function portPairs(settings: Settings, known: KnownConfig | undefined): r
   return (known?.inbound ?? []).flatMap(({ listen, app }) => (app === undefined ? [] : [{ listen, app }]));
 }
 
+/** What must be done to Services that the injector does not see. */
+export function serviceWarning({ listen, app }: PortPair): string {
+  return `requests pass the sidecar only where a Service leads to its port ${listen}: a targetPort that is port ${app} of the app must be ${listen}`;
+}
+
 /** The ports at which the sidecar takes requests. */
 export function listenedPorts(settings: Settings, known: KnownConfig | undefined): number[] {
   if (settings.inbound === "off") return [];

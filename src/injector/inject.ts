@@ -38,6 +38,8 @@ export interface InjectOptions extends Surroundings {
   readonly defaults?: Readonly<Partial<Record<AnnotationName, string>>>;
   /** Settings that are written into the pod as annotations. */
   readonly set?: Readonly<Partial<Record<AnnotationName, string>>>;
+  /** True: the caller leads Services to the sidecar's ports by itself; otherwise the user is told to. */
+  readonly leadsServices?: boolean | undefined;
   /** The sidecar's configuration, where it is not in the pod and can be seen all the same. */
   readonly config?: string | undefined;
 }
@@ -127,8 +129,8 @@ class Injecting {
   }
 
   #context(): PlanContext {
-    const { namespaceLabels, owner, config } = this.#options;
-    return { enforced: namespaceLabels?.["pod-security.kubernetes.io/enforce"], owner, config };
+    const { namespaceLabels, owner, config, leadsServices = false } = this.#options;
+    return { enforced: namespaceLabels?.["pod-security.kubernetes.io/enforce"], owner, config, leadsServices };
   }
 
   #set(): Record<string, string> {

@@ -77,6 +77,12 @@ export class WorkingModel {
     return Array.isArray(list) ? list : [];
   }
 
+  /** Carries out an operation that was made for this document; `test` is taken to hold. */
+  apply(operation: JsonPatchOperation): void {
+    if (operation.op === "test") this.operations.push(operation);
+    else this.#record(operation);
+  }
+
   #record(operation: JsonPatchOperation): void {
     this.#root = applied(this.#root, operation);
     this.operations.push(operation);

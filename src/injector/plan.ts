@@ -4,7 +4,7 @@ import type { PortPair } from "./annotation-kinds.ts";
 import { type AnnotationFault, prefix, type Settings } from "./annotations.ts";
 import { captureFaults, captureWarnings } from "./capture.ts";
 import { defaultHealthPort } from "./decide.ts";
-import { inboundWarnings, listenedPorts, portPairs } from "./inbound-ports.ts";
+import { inboundWarnings, listenedPorts, portPairs, serviceWarning } from "./inbound-ports.ts";
 import { type KnownConfig, readKnownConfig } from "./known-config.ts";
 import { mainContainer, planLogs } from "./log-mounts.ts";
 import { containersOf, dig, graceSeconds, userOf } from "./pod.ts";
@@ -21,6 +21,8 @@ export interface PlanContext {
   /** The pod security standard that the namespace enforces, where that is known. */
   readonly enforced: string | undefined;
   readonly owner: string | undefined;
+  /** True: Services are led to the sidecar's ports by the caller. */
+  readonly leadsServices: boolean;
   /** The text of the configuration, where it is not in the pod. */
   readonly config: string | undefined;
 }
@@ -130,7 +132,7 @@ class Planning {
 
   #otherWarnings(settings: Settings, known: KnownConfig | undefined): string[] {
     const pod = this.#pod;
-    const said: string[] = [];
+    const said = this.#context.leadsServices ? [] : portPairs(settings, known).map(serviceWarning);
     if (settings.config === undefined && settings["config-map"] === undefined)
       said.push('no configuration is named: the pod waits until its namespace has a ConfigMap "outrigger"');
     if (known?.health?.isLoopback === true)
