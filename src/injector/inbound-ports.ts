@@ -43,14 +43,14 @@ export function inboundWarnings(pod: unknown, settings: Settings, known: KnownCo
 function bypass(pod: unknown, { listen, app }: PortPair, known: KnownConfig | undefined): string[] {
   const guards = known?.inbound.find((one) => one.listen === listen)?.guards;
   if (guards !== undefined && guards.length === 0) return [];
-  const what = guards === undefined ? "what it guards is passed by" : `its ${guards.join(", ")} is passed by`;
-  const cure = `let the app listen on 127.0.0.1 alone, or write ${prefix}inbound: redirect`;
+  const what = guards === undefined ? "whatever guards it" : `what guards it (${guards.join(", ")})`;
+  const redirect = `write ${prefix}inbound: redirect`;
   const probe = networkProbes(pod).find(({ port }) => port === app);
   if (probe !== undefined)
     return [
-      `port ${listen} of the sidecar stands before port ${app} of the app, but the kubelet's ${probe.kind} of "${probe.container}" needs port ${app} open on the pod's address: whoever calls it there goes around the sidecar, and ${what}; ${cure} and probe port ${listen}`,
+      `port ${listen} of the sidecar stands before port ${app} of the app, but the kubelet's ${probe.kind} of "${probe.container}" needs port ${app} open on the pod's address: whoever calls it there goes around the sidecar, and ${what} does not hold; let the app listen on 127.0.0.1 alone and the kubelet probe port ${listen}, or ${redirect}`,
     ];
   return [
-    `port ${listen} of the sidecar stands before port ${app} of the app: if the app listens on every address, whoever calls the pod at port ${app} goes around the sidecar, and ${what}; ${cure}`,
+    `port ${listen} of the sidecar stands before port ${app} of the app: if the app listens on every address, whoever calls the pod at port ${app} goes around the sidecar, and ${what} does not hold; let the app listen on 127.0.0.1 alone, or ${redirect}`,
   ];
 }

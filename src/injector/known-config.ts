@@ -3,9 +3,10 @@
  * guards them. It reads the text leniently: whether it is right, `outrigger check` says.
  */
 import { dirname } from "node:path";
-import { parse } from "yaml";
+import { parseDocument } from "yaml";
 import { parseAddress } from "../config/address.ts";
 import { isMap, itemsOf, memberOf, textOf } from "../config/raw.ts";
+import { syntaxOffset, syntaxWords } from "../config/syntax.ts";
 
 /** An inbound listener. */
 export interface KnownListener {
@@ -36,12 +37,13 @@ export function readKnownConfig(
   text: string,
   variables: Readonly<Record<string, string>>,
 ): KnownConfig | { readonly problem: string } {
-  let root: unknown;
-  try {
-    root = parse(text, { logLevel: "silent", prettyErrors: false });
-  } catch (error) {
-    return { problem: `the configuration is not YAML: ${(error as Error).message.split("\n")[0]}` };
-  }
+  const document = parseDocument(text, { logLevel: "silent", prettyErrors: false });
+  const [error] = document.errors;
+  if (error !== undefined)
+    return {
+      problem: `line ${text.slice(0, syntaxOffset(error, text)).split("\n").length}: ${syntaxWords(error, text).problem}`,
+    };
+  const root: unknown = document.toJS();
   if (root !== null && !isMap(root)) return { problem: "the configuration is not a map" };
   return new ConfigReading(variables).read(root);
 }

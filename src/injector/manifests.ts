@@ -6,7 +6,7 @@ import { configIn, configKey, configMap, configMapName, configMapText, isOurs } 
 import { serviceWarning } from "./inbound-ports.ts";
 import { type Injection, inject } from "./inject.ts";
 import { joinDocuments, type ManifestDocument, type ManifestObject, splitDocuments } from "./manifest.ts";
-import type { JsonPatchOperation } from "./patch.ts";
+import { type JsonPatchOperation, pointer } from "./patch.ts";
 import { metadataMap } from "./pod.ts";
 import { retarget, retargetBack, selects } from "./services.ts";
 import { uninject } from "./uninject.ts";
@@ -84,9 +84,11 @@ class Manifests {
   uninject(): ManifestsResult {
     if (this.#faults.length > 0) return this.#result();
     for (const object of this.#objects()) this.#uninjectObject(object);
-    for (const document of this.#documents) {
-      if (document.objects.some(({ kind, value, path }) => kind === "ConfigMap" && path.length === 0 && isOurs(value)))
-        document.isRemoved = true;
+    // Those of a list from its end on, so that the places of the others stay.
+    const maps = this.#objects().filter(({ kind, value }) => kind === "ConfigMap" && isOurs(value));
+    for (const { document, path } of maps.toReversed()) {
+      if (path.length === 0) document.isRemoved = true;
+      else document.edit([], [{ op: "remove", path: pointer(path) }]);
     }
     return this.#result();
   }

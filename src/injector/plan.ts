@@ -133,7 +133,7 @@ class Planning {
   #otherWarnings(settings: Settings, known: KnownConfig | undefined): string[] {
     const pod = this.#pod;
     const said = this.#context.leadsServices ? [] : portPairs(settings, known).map(serviceWarning);
-    if (settings.config === undefined && settings["config-map"] === undefined)
+    if (settings.config === undefined && settings["config-map"] === undefined && this.#context.config === undefined)
       said.push('no configuration is named: the pod waits until its namespace has a ConfigMap "outrigger"');
     if (known?.health?.isLoopback === true)
       said.push(
