@@ -7,25 +7,29 @@ import { sameAmount } from "./quantities.ts";
 export function covers(found: unknown, wanted: unknown): boolean {
   if (isMap(wanted))
     return isMap(found) && Object.entries(wanted).every(([key, value]) => coversMember(found, key, value));
-  if (Array.isArray(wanted)) return Array.isArray(found) && coversList(found, wanted);
+  if (Array.isArray(wanted)) return coversList(found, wanted, false);
   return found === wanted || sameAmount(found, wanted);
 }
 
 function coversMember(found: Record<string, unknown>, key: string, value: unknown): boolean {
   if (!Object.hasOwn(found, key)) return false;
   // It says how to undo, which does not change when others add what would have been ours to add.
-  return key === statusAnnotation || covers(found[key], value);
+  if (key === statusAnnotation) return true;
+  // Containers start in their order. Of volumes, mounts and variables it does not matter.
+  if (Array.isArray(value)) return coversList(found[key], value, key === "containers" || key === "initContainers");
+  return covers(found[key], value);
 }
 
-/** The order of what has names counts: containers start in it. What others put between does not. */
-function coversList(found: readonly unknown[], wanted: readonly unknown[]): boolean {
+/** Items that have names may have others between them. */
+function coversList(found: unknown, wanted: readonly unknown[], inOrder: boolean): boolean {
+  if (!Array.isArray(found)) return false;
   if (!wanted.every((item) => nameOf(item) !== undefined))
     return found.length === wanted.length && wanted.every((item, at) => covers(found[at], item));
-  let at = 0;
+  let from = 0;
   return wanted.every((item) => {
-    const next = found.findIndex((one, index) => index >= at && nameOf(one) === nameOf(item));
-    at = next + 1;
-    return next >= 0 && covers(found[next], item);
+    const place = found.findIndex((one, at) => at >= from && nameOf(one) === nameOf(item));
+    if (inOrder) from = place + 1;
+    return place >= 0 && covers(found[place], item);
   });
 }
 

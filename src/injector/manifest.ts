@@ -36,7 +36,7 @@ export class ManifestDocument {
     this.text = text;
     const document = parseManifest(text);
     this.faults = document.errors.map((error) => `${file}:${this.#place(error)}`);
-    this.#model = new WorkingModel(this.faults.length > 0 ? undefined : unshared(document.toJS()));
+    this.#model = new WorkingModel(this.faults.length > 0 ? undefined : document.toJS());
   }
 
   /** As it stands after the edits so far. */
@@ -77,13 +77,6 @@ export class ManifestDocument {
     const { problem, remedy } = syntaxWords(error, this.text);
     return `${this.line + Math.max(1, line) - 1}:${Math.max(1, col)}: ${problem}; ${remedy}`;
   }
-}
-
-/** A copy in which what an alias stands for is there once for each place. */
-function unshared(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(unshared);
-  if (!isMap(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, unshared(member)]));
 }
 
 function objectsIn(document: ManifestDocument, value: unknown, path: readonly Step[]): ManifestObject[] {

@@ -35,7 +35,7 @@ export class WorkingModel {
   readonly operations: JsonPatchOperation[] = [];
 
   constructor(root: unknown) {
-    this.#root = structuredClone(root);
+    this.#root = copy(root);
   }
 
   /** The document as it stands now; not to be changed by others. */
@@ -50,7 +50,7 @@ export class WorkingModel {
 
   /** Puts a value there: before what stands at that place of a list, or instead of what stands under that key. */
   add(path: readonly Step[], value: unknown): void {
-    this.#record({ op: "add", path: pointer(path), value: structuredClone(value) });
+    this.#record({ op: "add", path: pointer(path), value: copy(value) });
   }
 
   /** Puts a value behind the last one of a list. */
@@ -59,7 +59,7 @@ export class WorkingModel {
   }
 
   replace(path: readonly Step[], value: unknown): void {
-    this.#record({ op: "replace", path: pointer(path), value: structuredClone(value) });
+    this.#record({ op: "replace", path: pointer(path), value: copy(value) });
   }
 
   remove(path: readonly Step[]): void {
@@ -68,7 +68,7 @@ export class WorkingModel {
 
   /** Makes the whole patch fail where the value is another by then: what a place in a list is told by. */
   test(path: readonly Step[], value: unknown): void {
-    this.operations.push({ op: "test", path: pointer(path), value: structuredClone(value) });
+    this.operations.push({ op: "test", path: pointer(path), value: copy(value) });
   }
 
   /** The list at a place; empty when there is none. */
@@ -92,7 +92,7 @@ export class WorkingModel {
 /** The document after one operation, which must not be `test`; the parts that change are changed in place. */
 function applied(root: unknown, operation: JsonPatchOperation): unknown {
   const steps = pointerSteps(operation.path);
-  const value = operation.op === "remove" ? undefined : structuredClone(operation.value);
+  const value = operation.op === "remove" ? undefined : copy(operation.value);
   const last = steps.pop();
   if (last === undefined) return value;
   const parent = steps.reduce<unknown>(child, root);
@@ -113,8 +113,21 @@ function changeList(list: unknown[], at: number, { op, path }: JsonPatchOperatio
 function changeMap(map: Record<string, unknown>, key: string, { op, path }: JsonPatchOperation, value: unknown): void {
   if (op !== "add" && !Object.hasOwn(map, key)) throw new RangeError(`${path} does not exist`);
   if (op === "remove") delete map[key];
-  // A key such as __proto__ is a member like others.
-  else Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
+  else setMember(map, key, value);
+}
+
+/** A copy in which nothing is shared: what stands in two places, by an alias of YAML, is changed in one alone. */
+function copy(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copy);
+  if (!isMap(value)) return value;
+  const map: Record<string, unknown> = {};
+  for (const [key, member] of Object.entries(value)) setMember(map, key, copy(member));
+  return map;
+}
+
+/** A key such as __proto__ is a member like others. */
+function setMember(map: Record<string, unknown>, key: string, value: unknown): void {
+  Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
 }
 
 function child(value: unknown, step: Step): unknown {

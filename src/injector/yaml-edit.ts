@@ -2,8 +2,9 @@
  * JSON Patch operations on the text of a YAML document: only the lines that an operation is about change, so that
  * comments, quotes and layout stay as people wrote them. What cannot be done so is a `CannotEdit`.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, type Pair, type YAMLMap, type YAMLSeq } from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap, type YAMLSeq } from "yaml";
 import { keyText } from "../config/document.ts";
+import { type Edit, folded, isEmpty } from "./folded.ts";
 import { type JsonPatchOperation, pointerSteps } from "./patch.ts";
 import { blockText, flowText, indented, parseManifest } from "./yaml-text.ts";
 
@@ -14,7 +15,7 @@ export class CannotEdit extends Error {}
 export function editYaml(text: string, operations: readonly JsonPatchOperation[]): string {
   const newline = text.includes("\r\n") ? "\r\n" : "\n";
   let edited = text.replaceAll("\r\n", "\n");
-  for (const operation of operations) if (operation.op !== "test") edited = new Editing(edited).apply(operation);
+  for (const operation of folded(operations)) edited = new Editing(edited).apply(operation);
   return newline === "\n" ? edited : edited.replaceAll("\n", newline);
 }
 
@@ -40,7 +41,7 @@ class Editing {
     this.#style = styleOf(this.#document, text);
   }
 
-  apply(operation: JsonPatchOperation): string {
+  apply(operation: Edit): string {
     const steps = pointerSteps(operation.path);
     const last = steps.pop();
     if (last === undefined) throw new CannotEdit("the whole document would change");
@@ -53,7 +54,7 @@ class Editing {
     const pair = holder.node.items.find((one) => keyText(one) === last);
     return pair === undefined
       ? this.#insertPair(holder, last, operation.value)
-      : this.#replaceValue(pair, operation.value);
+      : this.#replaceValue(pair, operation.value, holder.isFlow);
   }
 
   #holder(steps: readonly string[]): Holder {
@@ -109,7 +110,7 @@ class Editing {
   }
 
   /** `key: []` or `key: {}` becomes a block below its key. */
-  #openEmpty(node: Collection, pair: Pair, value: unknown): string {
+  #openEmpty(node: Node, pair: Pair, value: unknown): string {
     const column = this.#column(pair.key) + (Array.isArray(value) && !this.#style.indentSeq ? 0 : this.#style.step);
     const lines = indented(blockText(value, this.#style.step, this.#style.indentSeq), column);
     const [from, to] = [start(node), end(node)];
@@ -136,15 +137,25 @@ class Editing {
     return this.#splice(after, after, `,${gap}${text}`);
   }
 
-  #replaceValue(pair: Pair, value: unknown): string {
+  #replaceValue(pair: Pair, value: unknown, isFlow: boolean): string {
     const node = pair.value;
     if (isAlias(node)) throw new CannotEdit(`*${node.source} stands for something that is written elsewhere`);
-    const isEmpty = typeof value === "object" && (value === null || Object.keys(value).length === 0);
-    if (typeof value === "object" && !isEmpty) throw new CannotEdit("a map or list would be replaced");
-    const text = typeof value === "string" ? this.#scalarText(node, value) : JSON.stringify(value);
+    if (typeof value === "object" && value !== null && !isEmpty(value)) return this.#fillValue(pair, value, isFlow);
+    const isText = typeof value === "string" && !isFlow;
+    const text = isText ? this.#scalarText(node, value) : JSON.stringify(value);
     if (!isScalar(node) && (isMap(node) || isSeq(node)) && !node.flow) return this.#closeBlock(pair, node, text);
     const [from, to] = [start(node), end(node)];
     return this.#splice(from, to, /\s$/.test(this.#text.slice(0, from)) ? text : ` ${text}`);
+  }
+
+  /** A value where null was. */
+  #fillValue(pair: Pair, value: object, isFlow: boolean): string {
+    const node = pair.value;
+    if (!isScalar(node) || node.value !== null) throw new CannotEdit("a map or list would be replaced");
+    if (!isFlow) return this.#openEmpty(node, pair, value);
+    const text = flowText(value, undefined, 0);
+    const gap = /\s$/.test(this.#text.slice(0, start(node))) ? "" : " ";
+    return this.#splice(start(node), end(node), gap + text);
   }
 
   /** In the quotes that were there. */
