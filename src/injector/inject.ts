@@ -76,8 +76,18 @@ export function inject(pod: unknown, options: InjectOptions = {}): Injection {
   if (status !== undefined) undo(model, status);
   const reason = decide(model.root, options);
   if (reason !== undefined) return { outcome: "skipped", patch: [], reason, faults: [], warnings: [], pod };
-  const result = new Injecting(model, options, status).run(pod);
+  const set = { ...(status === undefined ? {} : settingsBefore(pod, status)), ...options.set };
+  const result = new Injecting(model, { ...options, set }, status).run(pod);
   return status === undefined ? result : again(pod, status, result);
+}
+
+/** Settings that an injection wrote into the pod: they hold when it is injected again by somebody who does not give them. */
+function settingsBefore(pod: unknown, status: Status): Record<string, string> {
+  const there = metadataMap(pod, "annotations");
+  const written = [...status.annotations, ...Object.keys(status.was)].filter((key) => key.startsWith(prefix));
+  return Object.fromEntries(
+    written.flatMap((key) => (key in there ? [[key.slice(prefix.length), String(there[key])]] : [])),
+  );
 }
 
 /** An injected pod that has all it should have stays as it is, whatever else was added to it. */

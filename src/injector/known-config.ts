@@ -23,6 +23,8 @@ export interface KnownConfig {
   readonly inbound: readonly KnownListener[];
   /** Ports of outbound listeners that take redirected connections. */
   readonly outboundCaptures: readonly number[];
+  /** The app may stop the sidecar by itself (`shutdown: { quit: true }`). */
+  readonly canQuit: boolean;
   readonly health: { readonly port: number; readonly isLoopback: boolean } | undefined;
   /** Folders of the files that are collected, as far as they are known. */
   readonly logFolders: readonly string[];
@@ -62,7 +64,8 @@ class ConfigReading {
     const outboundCaptures = outbound.flatMap((one) => this.#address(memberOf(one, "listen"))?.port ?? []);
     const logFolders = [...new Set(itemsOf(root, "logs").flatMap((one) => this.#folders(memberOf(one, "files"))))];
     const health = this.#address(memberOf(root, "health"));
-    return { inbound, outboundCaptures, health, logFolders, unknownVariables: [...this.#unknown] };
+    const canQuit = memberOf(memberOf(root, "shutdown"), "quit") === true;
+    return { inbound, outboundCaptures, canQuit, health, logFolders, unknownVariables: [...this.#unknown] };
   }
 
   #listener(listener: unknown, topFilters: unknown): KnownListener[] {

@@ -63,7 +63,7 @@ class Planning {
     const resources = planResources(pod, settings);
     const { enforced } = this.#context;
     this.#faults.push(...logs.faults, ...resources.faults, ...captureFaults(pod, settings, known, enforced));
-    this.#faults.push(...this.#lifecycleFaults(settings), ...this.#configFaults(settings));
+    this.#faults.push(...this.#lifecycleFaults(settings, known), ...this.#configFaults(settings));
     this.#warnings.push(...logs.warnings, ...resources.warnings, ...captureWarnings(pod, settings, enforced));
     this.#warnings.push(...inboundWarnings(pod, settings, known), ...this.#otherWarnings(settings, known));
     return {
@@ -100,7 +100,7 @@ class Planning {
     return written ?? configured ?? defaultHealthPort;
   }
 
-  #lifecycleFaults(settings: Settings): AnnotationFault[] {
+  #lifecycleFaults(settings: Settings, known: KnownConfig | undefined): AnnotationFault[] {
     const pod = this.#pod;
     const sleep = settings["app-pre-stop-sleep"] ?? 0;
     const faults: AnnotationFault[] = [];
@@ -110,11 +110,12 @@ class Planning {
         problem: `${sleep} is more than the pod's terminationGracePeriodSeconds, ${graceSeconds(pod)}`,
         remedy: "write less, or give the pod more time",
       });
-    if (settings.lifecycle === "plain" && this.#isOfJob())
+    if (settings.lifecycle === "plain" && this.#isOfJob() && known?.canQuit !== true)
       faults.push({
         key: `${prefix}lifecycle`,
         problem: "the pod is a Job's, and a plain sidecar runs on when the app has ended: the Job would never complete",
-        remedy: "write native (Kubernetes 1.29 and later)",
+        remedy:
+          "write native (Kubernetes 1.29 and later), or let the app stop it (`shutdown: { quit: true }` in a configuration that can be seen here)",
       });
     return faults;
   }

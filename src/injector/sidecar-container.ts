@@ -47,10 +47,13 @@ const podFields: readonly (readonly [name: string, fieldPath: string])[] = [
 ];
 
 const graceVariable = "OUTRIGGER_GRACE_SECONDS";
+const lifecycleVariable = "OUTRIGGER_LIFECYCLE";
+/** Where the image has it. */
+const binary = "/usr/local/bin/outrigger";
 
 /** The variables a sidecar has. */
 export function variableNames(settings: Settings): string[] {
-  return [...podFields.map(([name]) => name), graceVariable, ...Object.keys(settings.env)];
+  return [...podFields.map(([name]) => name), graceVariable, lifecycleVariable, ...Object.keys(settings.env)];
 }
 
 /** The sidecar, in the form that was asked for. */
@@ -70,7 +73,7 @@ export function sidecarContainer(plan: SidecarPlan): Record<string, unknown> {
     livenessProbe: { httpGet: asked("/live"), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
     lifecycle: {
       // The kubelet starts containers in order, and the next one once postStart has ended.
-      ...(isNative ? {} : { postStart: { exec: { command: ["outrigger", "wait", "--port", String(healthPort)] } } }),
+      ...(isNative ? {} : { postStart: { exec: { command: [binary, "wait", "--port", String(healthPort)] } } }),
       preStop: { httpGet: asked("/drain") },
     },
     resources: plan.resources.sidecar,
@@ -96,7 +99,11 @@ function portName(port: number): string {
 
 function environment({ settings, graceSeconds }: SidecarPlan): unknown[] {
   const fields = podFields.map(([name, fieldPath]) => ({ name, valueFrom: { fieldRef: { fieldPath } } }));
-  const ours = [...fields, { name: graceVariable, value: String(graceSeconds) }];
+  const ours = [
+    ...fields,
+    { name: graceVariable, value: String(graceSeconds) },
+    { name: lifecycleVariable, value: settings.lifecycle },
+  ];
   const own = Object.entries(settings.env).map(([name, value]) => ({ name, value }));
   return [...ours.filter(({ name }) => !Object.hasOwn(settings.env, name)), ...own];
 }

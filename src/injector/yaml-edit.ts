@@ -114,7 +114,8 @@ class Editing {
     const column = this.#column(pair.key) + (Array.isArray(value) && !this.#style.indentSeq ? 0 : this.#style.step);
     const lines = indented(blockText(value, this.#style.step, this.#style.indentSeq), column);
     const [from, to] = [start(node), end(node)];
-    const before = this.#text.slice(0, from).replace(/ +$/, "");
+    // Where nothing was written, what follows the key may be a comment.
+    const before = from === to ? this.#text.slice(0, from) : this.#text.slice(0, from).replace(/ +$/, "");
     const line = this.#nextLine(to);
     const rest = this.#text.slice(to, line);
     const isFinished = rest.endsWith("\n");
@@ -141,7 +142,8 @@ class Editing {
     const node = pair.value;
     if (isAlias(node)) throw new CannotEdit(`*${node.source} stands for something that is written elsewhere`);
     if (typeof value === "object" && value !== null && !isEmpty(value)) return this.#fillValue(pair, value, isFlow);
-    const isText = typeof value === "string" && !isFlow;
+    // A word needs no quotes within brackets either.
+    const isText = typeof value === "string" && (!isFlow || /^[A-Za-z][\w.-]*$/.test(value));
     const text = isText ? this.#scalarText(node, value) : JSON.stringify(value);
     if (!isScalar(node) && (isMap(node) || isSeq(node)) && !node.flow) return this.#closeBlock(pair, node, text);
     const [from, to] = [start(node), end(node)];

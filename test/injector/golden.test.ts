@@ -41,6 +41,8 @@ describe("a manifest, injected twice and taken back", () => {
       const twice = await runInject(["-f", path, ...words]);
       expect(twice.out).toBe(once.out);
       expect(twice.err).not.toMatch(/: injected$/m);
+      // Whoever does it again without the words, as the webhook would, leaves it as it is.
+      expect((await runInject(["-f", path])).out).toBe(once.out);
       const back = await runInject(["-f", path, "--uninject"]);
       expect(values(back.out)).toEqual(name === "config-map-updated" ? values(updated(input)) : values(input));
       if (!saidOtherwise.includes(name)) expect(back.out.replace(/^---\n/, "")).toBe(input.replace(/^---\n/, ""));
