@@ -127,7 +127,9 @@ function copy(value: unknown): unknown {
 
 /** A key such as __proto__ is a member like others. */
 function setMember(map: Record<string, unknown>, key: string, value: unknown): void {
-  Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
+  if (key === "__proto__")
+    Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
+  else map[key] = value;
 }
 
 function child(value: unknown, step: Step): unknown {

@@ -49,8 +49,9 @@ class Editing {
     if (operation.op === "remove") return this.#remove(holder, last);
     if (isSeq(holder.node)) {
       if (operation.op === "replace") throw new CannotEdit("an item of a list would change");
-      return this.#insertItem(holder, Number(last), operation.value);
+      return this.#insertItems(holder, Number(last), [operation.value, ...(operation.more ?? [])]);
     }
+    if (operation.more !== undefined) throw new CannotEdit("a list was expected");
     const pair = holder.node.items.find((one) => keyText(one) === last);
     return pair === undefined
       ? this.#insertPair(holder, last, operation.value)
@@ -84,18 +85,18 @@ class Editing {
     return this.#insertLines(this.#lineAfter(last), { [key]: value }, this.#column(first!.key));
   }
 
-  #insertItem({ node, pair, isFlow }: Holder, at: number, value: unknown): string {
+  #insertItems({ node, pair, isFlow }: Holder, at: number, values: readonly unknown[]): string {
     if (node.items.length === 0) {
       return pair !== undefined && !this.#isWithinFlow(pair)
-        ? this.#openEmpty(node, pair, [value])
-        : this.#fillEmpty(node, [value]);
+        ? this.#openEmpty(node, pair, values)
+        : this.#fillEmpty(node, values);
     }
-    if (isFlow) return this.#insertFlow(node, at, "", value);
+    if (isFlow) return this.#insertFlow(node, at, "", ...values);
     const dash = start(node);
     if (this.#text[dash] !== "-" || this.#prefix(dash).trim() !== "")
       throw new CannotEdit("a list begins within a line");
     const after = at === 0 ? this.#lineAfterKey(pair, dash) : this.#lineAfter(node.items[at - 1]);
-    return this.#insertLines(after, [value], this.#prefix(dash).length);
+    return this.#insertLines(after, values, this.#prefix(dash).length);
   }
 
   /** What stands right below the key, comments on the first item, stays below what is inserted. */
@@ -128,11 +129,11 @@ class Editing {
     return this.#splice(start(node), end(node), flowText(value, column, this.#style.step));
   }
 
-  #insertFlow(node: Collection, at: number, key: string, value: unknown): string {
+  #insertFlow(node: Collection, at: number, key: string, ...values: readonly unknown[]): string {
     const first = start(node.items[0]);
     const column = this.#prefix(first).trim() === "" ? this.#prefix(first).length : undefined;
-    const text = `${key}${flowText(value, column, this.#style.step)}`;
     const gap = column === undefined ? " " : `\n${" ".repeat(column)}`;
+    const text = values.map((value) => `${key}${flowText(value, column, this.#style.step)}`).join(`,${gap}`);
     if (at === 0) return this.#splice(first, first, `${text},${gap}`);
     const after = endOfItem(node.items[at - 1]);
     return this.#splice(after, after, `,${gap}${text}`);
