@@ -52,13 +52,10 @@ function whyImpossible(): string | undefined {
 /** Whether the archives were written after the last change of what goes into them. */
 function isFresh(): boolean {
   if (!archives.every((path) => existsSync(path))) return false;
-  const sources = new Bun.Glob("{src,scripts/image}/**/*.ts").scanSync({ cwd: root });
-  const others = [
-    "Containerfile",
-    "package-lock.json",
-    "scripts/compile.ts",
-    ...new Bun.Glob("samples/*/workload.ts").scanSync({ cwd: root }),
-  ];
+  const sources = ["src/**/*.ts", "scripts/image/**/*.ts", "samples/*/workload.ts"].flatMap((glob) => [
+    ...new Bun.Glob(glob).scanSync({ cwd: root }),
+  ]);
+  const others = ["Containerfile", "package-lock.json", "scripts/compile.ts"];
   const changed = [...sources, ...others].map((path) => statSync(join(root, path)).mtimeMs);
   return Math.min(...archives.map((path) => statSync(path).mtimeMs)) > Math.max(...changed);
 }
@@ -91,12 +88,16 @@ async function inside(folder: string, words: readonly string[]): Promise<number>
   const podman = new Podman(folder);
   for (const archive of archives) await podman.run("load", "--quiet", `--input=${archive}`);
   await podman.run("network", "create", "--disable-dns", "pods");
-  const chosen = words.some((word) => word.endsWith(".ts")) ? [] : podTests();
-  const child = Bun.spawn([process.execPath, "test", "--timeout=180000", ...chosen, ...words], {
-    cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, OUTRIGGER_PODS: folder, CI: "true", NO_COLOR: "1" },
-  });
+  const named = words.filter((word) => word.endsWith(".pods.ts"));
+  const files = podTests().filter((path) => named.length === 0 || named.some((word) => path.endsWith(word)));
+  const child = Bun.spawn(
+    [process.execPath, "test", "--timeout=180000", ...files, ...words.filter((word) => !named.includes(word))],
+    {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, OUTRIGGER_PODS: folder, CI: "true", NO_COLOR: "1" },
+    },
+  );
   const code = await child.exited;
   await podman.run("pod", "rm", "--all", "--force", "--time=0");
   return code;

@@ -8,6 +8,7 @@ import type { Command, CommanderError } from "commander";
 import { systemClock } from "./clock.ts";
 import { readEnvironment } from "./config/env.ts";
 import type { CommandDefinition, CommandIo } from "./contracts.ts";
+import { keepEarlySignals } from "./early-signals.ts";
 import { UserError } from "./errors.ts";
 import { commands } from "./registry.gen.ts";
 import { version } from "./version.ts";
@@ -134,6 +135,7 @@ export class ProcessIo implements CommandIo {
 }
 
 if (import.meta.main) {
+  if (process.pid === 1) keepEarlySignals();
   const io = new ProcessIo(readEnvironment());
   await io.exit(await main(process.argv.slice(2), io));
 }

@@ -1,7 +1,7 @@
 /** What `dev` starts: which sidecar, on which state, and where its health answers. */
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { findConfig, formatFaults, loadConfig } from "../config/load.ts";
 import type { Address, Config } from "../config/schema.ts";
@@ -29,8 +29,9 @@ export function healthUrl({ host, port }: Address): string {
 function stateChoice(config: Config, env: Environment): Environment {
   if (config.state !== undefined || env.OUTRIGGER_STATE_DIR) return {};
   const name = createHash("sha256").update(config.file).digest("hex").slice(0, 12);
-  const home = env.XDG_STATE_HOME ?? join(homedir(), ".local/state");
-  for (const folder of [join(home, "outrigger/dev", name), join(tmpdir(), `outrigger-dev-${name}`)]) {
+  const home = homeFolder(env);
+  const state = env.XDG_STATE_HOME ?? (home === undefined ? tmpdir() : join(home, ".local/state"));
+  for (const folder of [join(state, "outrigger/dev", name), join(tmpdir(), `outrigger-dev-${name}`)]) {
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       return { OUTRIGGER_STATE_DIR: folder };

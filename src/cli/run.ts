@@ -17,9 +17,12 @@ export default defineCommand({
   async run({ config, logFormat: wanted = "json" }, _operands, io) {
     const logFormat = logFormats.find((format) => format === wanted);
     if (logFormat === undefined) throw new UserError(`--log-format ${wanted}: write json or text`, 2);
+    const { earlySignal, endings } = await import("../early-signals.ts");
     // From here on a signal is ours: as process 1 of a container we would not even be ended by one.
     const signals = Promise.withResolvers<NodeJS.Signals>();
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, signals.resolve);
+    for (const signal of endings) process.on(signal, signals.resolve);
+    const early = earlySignal();
+    if (early !== undefined) signals.resolve(early);
     process.on("SIGHUP", () => {});
     const [{ findConfig }, { startSidecar }] = await Promise.all([
       import("../config/load.ts"),
@@ -30,7 +33,7 @@ export default defineCommand({
     process.on("SIGHUP", () => void sidecar.reload("SIGHUP"));
     void signals.promise.then((signal) => {
       // Asked once more, it stops at once.
-      for (const again of ["SIGTERM", "SIGINT"] as const) process.on(again, () => void sidecar.drain(again));
+      for (const again of endings) process.on(again, () => void sidecar.drain(again));
       return sidecar.drain(signal);
     });
     return sidecar.stopped;

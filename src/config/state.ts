@@ -1,8 +1,8 @@
 /** Where state is kept: checkpoints and the last good configuration. */
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { type Fault, type Finding, fileFault } from "./faults.ts";
+import { homeFolder } from "./home.ts";
 import { entriesOf } from "./raw.ts";
 import { fileTrouble } from "./reading.ts";
 import type { Environment } from "./references.ts";
@@ -22,8 +22,9 @@ export function stateCandidates(config: Pick<Config, "state">, env: Environment)
   if (env.OUTRIGGER_STATE_DIR) return [{ folder: resolve(env.OUTRIGGER_STATE_DIR), chosenBy: "$OUTRIGGER_STATE_DIR" }];
   const xdg = env.XDG_STATE_HOME;
   if (xdg?.startsWith("/")) return [{ folder: join(xdg, "outrigger"), chosenBy: "$XDG_STATE_HOME" }];
-  const home = join(env.HOME || homedir(), ".local/state/outrigger");
-  return [systemState, home].map((folder) => ({ folder, chosenBy: undefined }));
+  const home = homeFolder(env);
+  const own = home === undefined ? [] : [join(home, ".local/state/outrigger")];
+  return [systemState, ...own].map((folder) => ({ folder, chosenBy: undefined }));
 }
 
 type StateNeeds = Pick<Config, "file" | "state" | "logs">;

@@ -143,6 +143,8 @@ export class Follower implements LogInput {
   measure(measure: LogMeasure): void {
     for (const file of this.following.files.values()) measureFile(file, stateWord(file), measure);
     for (const { file } of this.parts.retirement.parked.values()) measureFile(file, "idle", measure);
+    // Of what was never opened nobody knows more than that it is there.
+    for (let i = this.following.survey.unopenableFiles; i > 0; i--) measure.file("unreadable");
   }
 
   close(): void {

@@ -60,6 +60,7 @@ export class Survey {
       this.noteMatches(glob, matches);
     }
     for (const path of this.troubles.keys()) if (!troubled.has(path)) this.troubles.delete(path);
+    for (const path of this.unopenable.keys()) if (!byPath.has(path)) this.unopenable.delete(path);
     return { byKey, byPath, folders };
   }
 
@@ -72,6 +73,11 @@ export class Survey {
 
   opened(path: string): void {
     this.unopenable.delete(path);
+  }
+
+  /** How many files are there that could not be opened. */
+  get unopenableFiles(): number {
+    return this.unopenable.size;
   }
 
   private trouble(path: string, code: string): void {

@@ -1,5 +1,6 @@
 /** One container of a pod: made as a kubelet would have it made, asked, ended. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { join } from "node:path";
 import { until } from "../../kit/until.ts";
 import { bytesOf, type Container, coresOf, type HttpGet, type PodSpec, type Probe } from "./manifest.ts";
 import type { Podman, State } from "./podman.ts";
@@ -45,7 +46,8 @@ function createWords(container: Container, name: string, { pod, spec, volumes, f
   const mounts = volumeMounts.map((mount) => {
     const from = volumes.get(mount.name);
     if (from === undefined) throw new Error(`${name} mounts ${mount.name}, which the pod does not have`);
-    return `--volume=${from}:${mount.mountPath}:${mount.readOnly ? "ro" : "rw"}`;
+    const source = mount.subPath === undefined ? from : realpathSync(join(from, mount.subPath));
+    return `--volume=${source}:${mount.mountPath}:${mount.readOnly ? "ro" : "rw"}`;
   });
   return [
     ...["create", `--pod=${pod}`, `--name=${name}`, "--pull=never", "--http-proxy=false"],
@@ -80,6 +82,12 @@ export class RunningContainer {
   /** As the kubelet starts a container again that has ended: with the same volumes. */
   async startAgain(): Promise<void> {
     await this.#place.podman.run("start", this.#name);
+  }
+
+  /** Makes its process, which `startAgain` lets go; resolves to its id. */
+  async prepareAgain(): Promise<number> {
+    await this.#place.podman.run("init", this.#name);
+    return this.#place.podman.ask<number>("container", "inspect", "--format", "{{.State.Pid}}", this.#name);
   }
 
   /** What it wrote to stdout (1) or stderr (2). The file is in the format of the CRI, which tells the end of a line by F. */

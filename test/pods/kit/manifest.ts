@@ -24,6 +24,14 @@ export interface SecurityContext {
   capabilities?: { drop?: string[]; add?: string[] };
 }
 
+export interface VolumeMount {
+  name: string;
+  mountPath: string;
+  /** A file or folder within the volume. */
+  subPath?: string;
+  readOnly?: boolean;
+}
+
 export interface Container {
   name: string;
   image: string;
@@ -39,7 +47,7 @@ export interface Container {
   lifecycle?: { preStop: { httpGet: HttpGet } };
   resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
   securityContext?: SecurityContext;
-  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[];
+  volumeMounts?: VolumeMount[];
 }
 
 export interface Volume {

@@ -6,15 +6,13 @@ import { join } from "node:path";
 export interface State {
   running: boolean;
   code: number;
-  /** The kernel ended it at its memory limit. */
-  outOfMemory: boolean;
   /** Milliseconds since the epoch. */
   startedAt: number;
   finishedAt: number;
 }
 
 interface Inspected {
-  State: { Status: string; ExitCode: number; OOMKilled: boolean; StartedAt: string; FinishedAt: string };
+  State: { Status: string; ExitCode: number; StartedAt: string; FinishedAt: string };
 }
 
 export class Podman {
@@ -42,11 +40,10 @@ export class Podman {
 
   async state(container: string): Promise<State> {
     const [inspected] = await this.ask<Inspected[]>("container", "inspect", container);
-    const { Status, ExitCode, OOMKilled, StartedAt, FinishedAt } = inspected!.State;
+    const { Status, ExitCode, StartedAt, FinishedAt } = inspected!.State;
     return {
       running: Status === "running",
       code: ExitCode,
-      outOfMemory: OOMKilled,
       startedAt: Date.parse(StartedAt),
       finishedAt: Date.parse(FinishedAt),
     };
