@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { homeFolder } from "../config/home.ts";
 import { findConfig, formatFaults, loadConfig } from "../config/load.ts";
 import type { Address, Config } from "../config/schema.ts";
 import { errorCode, UserError } from "../errors.ts";
