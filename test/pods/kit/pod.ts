@@ -72,11 +72,7 @@ export class RunningPod {
     // In their order: a kubelet starts them one after the other too, and does not wait for them.
     for (const manifest of containers) await this.#start(manifest);
     await Promise.all(this.#all().map((container) => this.#started(container)));
-    await Promise.all(
-      this.#all().map(
-        ({ manifest: { readinessProbe } }, i) => readinessProbe && this.#all()[i]!.passes(readinessProbe),
-      ),
-    );
+    await Promise.all(this.#all().map((container) => this.#ready(container)));
   }
 
   async #start(manifest: Container): Promise<RunningContainer> {
@@ -91,6 +87,10 @@ export class RunningPod {
     if (container.manifest.startupProbe !== undefined) await container.passes(container.manifest.startupProbe);
   }
 
+  async #ready(container: RunningContainer): Promise<void> {
+    if (container.manifest.readinessProbe !== undefined) await container.passes(container.manifest.readinessProbe);
+  }
+
   async #completed(container: RunningContainer): Promise<void> {
     const state = await container.ended(60_000);
     if (state?.code !== 0) {
@@ -100,6 +100,11 @@ export class RunningPod {
 
   #all(): RunningContainer[] {
     return [...this.#containers.values()];
+  }
+
+  /** Of the containers that were started. */
+  names(): string[] {
+    return [...this.#containers.keys()];
   }
 
   container(name: string): RunningContainer {
@@ -112,11 +117,12 @@ export class RunningPod {
     return manifests.map(({ name }) => this.container(name));
   }
 
-  /** Deletes the pod as a kubelet does. Resolves to how each container ended, by name. */
-  async stop(
-    graceSeconds = this.#manifests.pod.spec.terminationGracePeriodSeconds ?? 30,
-  ): Promise<Record<string, State>> {
-    const end = performance.now() + graceSeconds * 1000;
+  /**
+   * Deletes the pod as a kubelet does: within its grace, and `leastSeconds` for each sidecar even when that is over.
+   * Resolves to how each container ended, by name.
+   */
+  async stop({ leastSeconds = 2 } = {}): Promise<Record<string, State>> {
+    const end = performance.now() + (this.#manifests.pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
     const { initContainers = [], containers } = this.#manifests.pod.spec;
     const sidecars = this.#ofSpec(initContainers.filter(isNative)).reverse();
     const announced = new Map(this.#all().map((container) => [container, container.preStop()]));
@@ -128,8 +134,7 @@ export class RunningPod {
     );
     for (const sidecar of sidecars) {
       await announced.get(sidecar);
-      // A kubelet leaves every container two seconds, even when the grace is over.
-      await this.#end(sidecar, Math.max(end, performance.now() + 2000));
+      await this.#end(sidecar, Math.max(end, performance.now() + leastSeconds * 1000));
     }
     return this.states();
   }
@@ -147,7 +152,9 @@ export class RunningPod {
   async #end(container: RunningContainer, at: number): Promise<void> {
     if (!(await container.state()).running) return;
     await container.signal("TERM");
-    if ((await container.ended(at - performance.now())) === undefined) await container.signal("KILL");
+    if ((await container.ended(at - performance.now())) !== undefined) return;
+    // It may have ended while we gave up: then there is nobody to kill.
+    if ((await container.state()).running) await container.signal("KILL");
     await container.ended(10_000);
   }
 
