@@ -30,7 +30,7 @@ export function startSection({ bare, image }: Starts, { fromSource, idleMs, envi
   const set = Object.entries(environment).map(([name, value]) => `\`${name}=${value}\``);
   return [
     method(bare.length, fromSource, idleMs),
-    `### As the image starts it\n\n[samples/Containerfile](../samples/Containerfile) sets ${set.join(", ")}: start-up code runs a few times only, and compiling it costs more than it saves.\n\n${rowsOf(image)}`,
+    `### As the image starts it\n\n[Containerfile](../Containerfile) sets ${set.join(", ")}: start-up code runs a few times only, and compiling it costs more than it saves.\n\n${rowsOf(image)}`,
     `### With nothing set\n\n${rowsOf(bare)}`,
   ].join("\n\n");
 }

@@ -54,7 +54,7 @@ interface Sample {
 
 /** What the image's `ENV` lines set. */
 export async function imageEnvironment(): Promise<Record<string, string>> {
-  const text = await readFile(join(ROOT, "samples/Containerfile"), "utf8");
+  const text = await readFile(join(ROOT, "Containerfile"), "utf8");
   return Object.fromEntries([...text.matchAll(/^ENV (\w+)=(\S+)$/gm)].map(([, name, value]) => [name!, value!]));
 }
 

@@ -1,51 +1,14 @@
-/**
- * `npm run build`: one compiled binary, `dist/outrigger`. Words on the command line replace the path it is written to.
- *
- * Bytecode saves parsing at start; splitting keeps each drop-in a chunk of its own, so that only what is
- * configured is loaded. Workers are entry points too: every file named `worker.ts` or `…-worker.ts`. In the binary all
- * files lie in one folder, so that a file finds the worker beside it, `new URL("./worker.ts", import.meta.url)`, as it
- * does in the source; and so no two of them may have the same name.
- */
-import { readFileSync, statSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
-import type { BunPlugin } from "bun";
+/** `npm run build`: one compiled binary, `dist/outrigger`. Words on the command line replace the path it is written to. */
+import { statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { compile } from "./compile.ts";
 
-const root = join(import.meta.dirname, "..");
-const outfile = process.argv[2] ?? join(root, "dist/outrigger");
-const workers = [...new Bun.Glob("src/**/{worker,*-worker}.ts").scanSync({ cwd: root, absolute: true })].sort();
-const names = workers.map((path) => basename(path));
-if (new Set(names).size < names.length) throw new Error(`two workers have the same name: ${names.sort().join(", ")}`);
-
-/** The Kafka client's codecs read a file beside them when they are loaded; in the binary there is none, so it goes into the text. */
-const codecs: BunPlugin = {
-  name: "codecs",
-  setup(build) {
-    build.onLoad({ filter: /@platformatic\/wasm-utils\/dist\/index\.js$/ }, ({ path }) => {
-      const wasm = readFileSync(join(dirname(path), "native.wasm")).toString("base64");
-      const read = "readFileSync(new URL('../dist/native.wasm', import.meta.url))";
-      const text = readFileSync(path, "utf8");
-      if (!text.includes(read)) throw new Error(`${path} reads its WebAssembly in another way than it did`);
-      return { contents: text.replace(read, `Buffer.from("${wasm}", "base64")`), loader: "js" };
-    });
-  },
-};
-
-const result = await Bun.build({
-  plugins: [codecs],
-  entrypoints: [join(root, "src/main.ts"), ...workers],
-  naming: { entry: "[name].[ext]" },
-  target: "bun",
-  format: "esm",
-  minify: true,
-  bytecode: true,
-  splitting: true,
-  compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
-  throw: false,
-});
-if (result.success) {
+const outfile = process.argv[2] ?? join(import.meta.dirname, "../dist/outrigger");
+try {
+  await compile(outfile);
   const megabytes = Math.round(statSync(outfile).size / 1e6);
   process.stdout.write(`${relative(process.cwd(), outfile)}: ${megabytes} MB\n`);
-} else {
-  for (const log of result.logs) process.stderr.write(`${log}\n`);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
   process.exitCode = 1;
 }
