@@ -2,9 +2,9 @@
  * `npm run test:pods`: runs the samples' pods, and others made to be hard, for real with podman (test/pods). Words on the
  * command line choose files and tests as with `bun test`.
  *
- * All of it happens in a mount, a network and a process namespace of its own, with a storage of its own below /tmp: nothing of the
- * machine's images, networks or rules is touched. Root only, on Linux; where the kernel lacks something it says so and
- * ends with 0, where a program is missing it says so and ends with 1.
+ * All of it happens in a mount, a network and a process namespace of its own, with a storage of its own below /tmp:
+ * nothing of the machine's images, networks or rules is touched. Root only, on Linux; where the kernel lacks something it
+ * says so and ends with 0, where a program is missing it says so and ends with 1.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,18 +23,27 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Programs and the Debian packages they come with. */
-const needed = {
-  podman: "podman",
-  crun: "crun",
-  conmon: "conmon",
-  unshare: "util-linux",
-  ip: "iproute2",
-  iptables: "iptables",
+/** For what no package can mend. */
+function skip(reason: string): number {
+  say(`SKIPPED: no pod was run, because this machine cannot: ${reason}`);
+  return 0;
+}
+
+/** Debian's packages and the programs they are needed for. Podman calls some by their place, of which there are two. */
+const needed: Record<string, readonly string[]> = {
+  podman: ["podman"],
+  crun: ["crun"],
+  conmon: ["conmon"],
+  "util-linux": ["unshare"],
+  iproute2: ["ip"],
+  iptables: ["iptables"],
+  netavark: ["/usr/lib/podman/netavark", "/usr/libexec/podman/netavark"],
+  catatonit: ["/usr/libexec/podman/catatonit", "catatonit"],
 };
 
-function missingPrograms(): string[] {
-  return Object.entries(needed).flatMap(([program, name]) => (Bun.which(program) === null ? [name] : []));
+function missingPackages(): string[] {
+  const isThere = (program: string) => (program.startsWith("/") ? existsSync(program) : Bun.which(program) !== null);
+  return Object.keys(needed).filter((name) => !needed[name]!.some(isThere));
 }
 
 /** The namespace of processes sees to it that no container outlives the tests, however they end. */
@@ -83,24 +92,41 @@ function writeSettings(folder: string): string {
   return file;
 }
 
+/** Has podman run its own pause container, in which none of our programs is: why it cannot, or undefined. */
+async function whyNoPod(podman: Podman): Promise<string | undefined> {
+  try {
+    await podman.run("network", "create", "--disable-dns", "pods");
+    await podman.run("pod", "create", "--name=first", "--network=pods");
+    await podman.run("pod", "start", "first");
+    await podman.run("pod", "rm", "--force", "--time=0", "first");
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 /** In the namespaces, made once: images and network in place, the tests run, everything taken away. */
 async function inside(folder: string, words: readonly string[]): Promise<number> {
   const podman = new Podman(folder);
+  const reason = await whyNoPod(podman);
+  if (reason !== undefined) return skip(reason);
   for (const archive of archives) await podman.run("load", "--quiet", `--input=${archive}`);
-  await podman.run("network", "create", "--disable-dns", "pods");
-  const named = words.filter((word) => word.endsWith(".pods.ts"));
-  const files = podTests().filter((path) => named.length === 0 || named.some((word) => path.endsWith(word)));
-  const child = Bun.spawn(
-    [process.execPath, "test", "--timeout=180000", ...files, ...words.filter((word) => !named.includes(word))],
-    {
-      cwd: root,
-      stdio: ["ignore", "inherit", "inherit"],
-      env: { ...process.env, OUTRIGGER_PODS: folder, CI: "true", NO_COLOR: "1" },
-    },
-  );
-  const code = await child.exited;
+  const code = await runTests(folder, words);
   await podman.run("pod", "rm", "--all", "--force", "--time=0");
   return code;
+}
+
+async function runTests(folder: string, words: readonly string[]): Promise<number> {
+  const named = words.filter((word) => word.endsWith(".pods.ts"));
+  const files = podTests().filter((path) => named.length === 0 || named.some((word) => path.endsWith(word)));
+  if (files.length === 0) throw new Error(`no file of test/pods is named ${named.join(" or ")}`);
+  const others = words.filter((word) => !named.includes(word));
+  const child = Bun.spawn([process.execPath, "test", "--timeout=180000", ...files, ...others], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, OUTRIGGER_PODS: folder, CI: "true", NO_COLOR: "1" },
+  });
+  return child.exited;
 }
 
 /** Not named `….test.ts`: `npm test` runs without images. */
@@ -115,16 +141,14 @@ function podTests(): string[] {
 const enter = 'umount /sys/fs/cgroup/unified 2>/dev/null; ip link set lo up && exec "$@"';
 
 async function outside(words: readonly string[]): Promise<number> {
-  const missing = missingPrograms();
+  const missing = missingPackages();
   if (missing.length > 0) {
     say(`FAILED: install ${missing.join(", ")}`);
     return 1;
   }
   const reason = whyImpossible();
-  if (reason !== undefined) {
-    say(`SKIPPED: no pod was run: ${reason}`);
-    return 0;
-  }
+  if (reason !== undefined) return skip(reason);
+  if (!isFresh()) say("the images are older than the source: building them");
   if (!isFresh()) outputOf([process.execPath, join(root, "scripts/image.ts")], { cwd: root });
   const folder = mkdtempSync(join(tmpdir(), "outrigger-pods-"));
   try {
