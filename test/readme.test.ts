@@ -11,7 +11,7 @@ const env = { ...process.env, CI: undefined, PATH: `${join(root, "node_modules/.
 const pages = ["README.md", ...new Bun.Glob("samples/**/README.md").scanSync({ cwd: root })].sort();
 
 /** Commands that cannot run inside a test run: itself, and what needs a cluster or an image builder. */
-const mayStayUnrun = /^(npm (test|ci|run (build|check|bench))\b|git clone|cd |kubectl |podman |docker )/;
+const mayStayUnrun = /^(npm (test|ci|run (build|check|bench|image))\b|git clone|cd |kubectl |podman |docker |ctr )/;
 
 const busyFactor = 3;
 
