@@ -156,6 +156,24 @@ test("logs that begin alike are told apart by what was read of them", async () =
   expect(run.text.split("\n").slice(0, -1).sort()).toEqual(["a2", "b2"]);
 });
 
+test("of a log that was known by a few bytes of its first line, every archive is read, not only one that begins so", async () => {
+  run.write("app.log", "li");
+  run.start(["app.log*"], { archives });
+  run.step();
+  run.end();
+  run.write("app.log", lines(0, 1_000));
+  for (const from of [1_000, 2_000]) {
+    if (from > 1_000) run.rename("app.log.1.gz", "app.log.2.gz");
+    run.rename("app.log", "app.log.1");
+    compress("app.log.1");
+    run.write("app.log", lines(from, from + 1_000));
+  }
+  run.start(["app.log*"], { archives });
+  await settle(20);
+  const came = run.text.split("\n").slice(0, -1);
+  expect(came.toSorted()).toEqual(lines(0, 3_000).split("\n").slice(0, -1).toSorted());
+});
+
 test("a kill while an archive is read repeats only what was not acknowledged", async () => {
   const text = lines(0, 200_000);
   run.write("app.log.1.gz", gzipSync(Buffer.from(text)));

@@ -70,7 +70,7 @@ export class Archives {
   resolve(row: Row, now: number): "taken" | "wait" | undefined {
     if (this.isAdopted(row)) return "taken";
     const beside = this.candidates.beside(row, this.following.births, now);
-    const holder = beside.find(({ rows, isJudged }) => !isJudged && rows?.includes(row));
+    const holder = beside.find(({ rows, isJudged }) => !isJudged && rows !== undefined && surest(rows) === row);
     if (holder !== undefined) {
       this.adopt(holder, row);
       return "taken";
@@ -175,11 +175,11 @@ export class Archives {
     const rows = candidate.rows ?? [];
     // What is in a file that is still there is read from it.
     if (rows.some(({ endedAt }) => endedAt === undefined)) return;
-    if (rows.some((one) => this.isAdopted(one))) {
+    if (rows.some((one) => hasBegun(one) && this.isAdopted(one))) {
       candidate.isJudged = true;
       return;
     }
-    const row = rows.toSorted((a, b) => leastOf(b) - leastOf(a))[0];
+    const row = surest(rows.filter((one) => !this.isAdopted(one)));
     if (row !== undefined) this.adopt(candidate, row);
     else if (candidate.isMatched)
       this.add(candidate, newId(this.following), candidate.path, candidate.isPassedOver, new Map());
@@ -283,6 +283,19 @@ export class Archives {
     parts.counters.brokenArchive();
     context.emit("log_archive_broken", { input: parts.input, path, error });
   }
+}
+
+/** The content that an archive most likely holds, of those that it may hold: the one of which the most was read. */
+function surest(rows: readonly Row[]): Row | undefined {
+  return rows.toSorted((a, b) => leastOf(b) - leastOf(a) || b.head.length - a.head.length)[0];
+}
+
+/**
+ * False while nothing of a content is known but how it begins: many logs begin alike, and of a line that was just being
+ * written a few bytes may be all. Another archive that begins so is another content.
+ */
+function hasBegun({ cursors }: Row): boolean {
+  return [...cursors.values()].some(({ acknowledged }) => acknowledged > 0);
 }
 
 function leastOf({ cursors }: Row): number {
