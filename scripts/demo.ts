@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { healthUrl } from "../src/cli/_plan.ts";
+import { healthUrl } from "../src/cli/_health-url.ts";
 import { formatFaults, loadConfig } from "../src/config/load.ts";
 import type { Config } from "../src/config/schema.ts";
 import { main, ProcessIo } from "../src/main.ts";

@@ -17,6 +17,8 @@ export interface Failure {
   readonly title: string;
   /** True when the connection cannot be used after this, because its framing is lost. */
   readonly closes?: boolean;
+  /** Seconds after which asking again is worth while (RFC 9110 section 10.2.3). */
+  readonly retryAfter?: number;
 }
 
 export const failures = {
@@ -158,6 +160,21 @@ export const failures = {
     grpc: 14,
     fault: "upstream",
     title: "The upstream refused the connection or could not be reached.",
+  },
+  app_not_started: {
+    status: 503,
+    grpc: 14,
+    fault: "upstream",
+    title: "The app has not started yet: it has never accepted a connection.",
+    retryAfter: 1,
+  },
+  app_gone: {
+    status: 503,
+    grpc: 14,
+    fault: "upstream",
+    title: "The pod is ending, and the app accepts no connections any more.",
+    closes: true,
+    retryAfter: 1,
   },
   upstream_connect_timeout: {
     status: 504,

@@ -33,6 +33,10 @@ export const spineEvents = {
   announcing: { level: "info", text: "announces that it leaves ({reason}); still answers everything" },
   announcement_withdrawn: { level: "info", text: "no stop followed the announcement; ready again" },
   draining: { level: "info", text: "drains: {exchanges} exchanges are running, at most {remainingMs} ms are left" },
+  grace_cut: {
+    level: "warn",
+    text: "shutdown.grace is {wantedMs} ms, but the pod is ended {podGraceMs} ms after it was asked to end: {graceMs} ms are used; raise terminationGracePeriodSeconds, or leave shutdown.grace out",
+  },
   hurried: { level: "warn", text: "asked again to stop ({reason}): stops at once" },
   stopped: { level: "info", text: "stopped; it ran for {durationMs} ms" },
   part_not_stopped: { level: "error", text: "{part} could not be stopped cleanly: {error}" },

@@ -1,8 +1,8 @@
 /** What each part does while the sidecar leaves: the deeds to the lifecycle's words. */
+import { AppPresence, type AppSigns } from "./app-presence.ts";
 import type { Config } from "./config/schema.ts";
 import type { Thread } from "./contracts.ts";
 import type { Leaving as Deeds } from "./lifecycle.ts";
-import { isLoopbackHost, listeningPorts } from "./local-ports.ts";
 import type { Records } from "./records.ts";
 import type { Timing } from "./schedules/clock.ts";
 import type { Schedules } from "./schedules/schedules.ts";
@@ -13,16 +13,14 @@ export interface LeavingOptions {
   readonly parts: { readonly traffic: TrafficPart; readonly schedules: Schedules; readonly records: Records };
   readonly thread: Thread;
   readonly timing: Timing;
-  /** How many exchanges have ended since the start. */
-  exchangesEnded(): number;
+  /** Exchanges that have ended, and lines that were read, since the start. */
+  readonly seen: Pick<AppSigns, "exchangesEnded" | "linesRead">;
   /** Begins no reload any more; resolves when the last one has ended. */
   quiesce(): Promise<void>;
   /** Ends what the parts report to: after it nothing can be said. */
   close(): void;
 }
 
-/** An app that makes no call for so long is taken to have no more to make. */
-const quietMs = 1000;
 const lookEveryMs = 50;
 
 /** Of the time to stop: kept for what comes after the log worker. */
@@ -34,6 +32,7 @@ export class Leaving implements Deeds {
   /** False when nothing is waited for but what already runs. */
   waitsForApp = true;
   private readonly options: LeavingOptions;
+  private presence: AppPresence | undefined;
   private quiesced: Promise<void> | undefined;
   /** Monotonic time by which everything has to be stopped. */
   private stopBy = Number.POSITIVE_INFINITY;
@@ -64,7 +63,15 @@ export class Leaving implements Deeds {
   }
 
   isUnneeded(): boolean {
-    return this.config.inbound.length === 0 || this.appIsGone();
+    this.app.needsUs(this.config);
+    return this.config.inbound.length === 0 || this.app.portsAreClosed(this.config);
+  }
+
+  /** What is seen of the app since the stop began. */
+  private get app(): AppPresence {
+    const { timing, seen } = this.options;
+    this.presence ??= new AppPresence({ clock: timing.clock, running: () => this.running(), ...seen });
+    return this.presence;
   }
 
   running(): number {
@@ -102,27 +109,10 @@ export class Leaving implements Deeds {
     if (this.isDraining) void this.attempt("log worker", parts.records.drain(0), deadlineMs);
   }
 
-  /** The calls of the app go through us until the end: waits until there were none for a second. */
+  /** The calls of the app go through us until the end, and so do requests of those who do not know yet that we leave. */
   private async quiet(until: number): Promise<void> {
     const { clock } = this.options.timing;
-    let quietSince = clock.now();
-    let endedBefore = this.options.exchangesEnded();
-    while (this.waitsForApp && this.config.outbound.length > 0 && !this.appIsGone()) {
-      const ended = this.options.exchangesEnded();
-      if (this.running() > 0 || ended !== endedBefore) quietSince = clock.now();
-      endedBefore = ended;
-      if (clock.now() >= until || clock.now() - quietSince >= quietMs) return;
-      await this.sleep(lookEveryMs);
-    }
-  }
-
-  /** True when the ports we forward to in this pod have no listener any more; unknown ports count as there. */
-  private appIsGone(): boolean {
-    const actions = this.config.inbound.flatMap(({ routes }) => routes.map(({ action }) => action));
-    const upstreams = actions.flatMap((action) => (action.kind === "forward" ? [action.to] : []));
-    const ports = upstreams.filter(({ host }) => isLoopbackHost(host)).map(({ port }) => port);
-    const open = ports.length === 0 ? undefined : listeningPorts();
-    return open !== undefined && !ports.some((port) => open.has(port));
+    while (this.waitsForApp && this.app.needsUs(this.config) && clock.now() < until) await this.sleep(lookEveryMs);
   }
 
   /** Waits for it, but not beyond the deadline; what goes wrong is said, and the next part's turn comes. */

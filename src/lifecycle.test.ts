@@ -144,7 +144,76 @@ describe("a stop is not prevented", () => {
   });
 });
 
+describe("the clock of a stop", () => {
+  test("starts with the announcement before it: a native sidecar is stopped when the app has ended", async () => {
+    const { subject, done, pass } = life();
+    subject.started();
+    subject.announceFor(35_000);
+    await pass(3000);
+    void subject.drain("SIGTERM");
+    await pass(1000);
+    expect(done.slice(1)).toEqual(["3 quiesce"]);
+    await pass(20_000);
+    expect(done.slice(1)).toEqual(["3 quiesce", "5 settle 17", "22 stop 2"]);
+  });
+
+  test("announces no further where 5 s have gone by", async () => {
+    const { subject, done, state, pass } = life();
+    subject.started();
+    subject.announceFor(35_000);
+    await pass(15_000);
+    state.settled.resolve();
+    await subject.drain("SIGTERM");
+    expect(done).toEqual(["0 announce", "15 quiesce", "15 settle 7", "15 stop 9"]);
+  });
+
+  test("leaves 1.5 s where the app took all of it: Kubernetes gives 2", async () => {
+    const { subject, done, state, pass } = life();
+    subject.started();
+    subject.announceFor(35_000);
+    await pass(29_000);
+    state.settled.resolve();
+    await subject.drain("SIGTERM");
+    expect(done).toEqual(["0 announce", "29 quiesce", "29 settle 0", "29 stop 1.5"]);
+  });
+
+  test("starts with a later announcement where they went on for longer than any pod takes to end", async () => {
+    const { subject, done, pass } = life();
+    subject.started();
+    for (let times = 0; times < 8; times++) {
+      subject.announceFor(10_000);
+      await pass(5000);
+    }
+    void subject.drain("SIGTERM");
+    await pass(24_000);
+    // The one at 35 s: nothing that began at 0 would still be alive then.
+    expect([done[0], done[1], done.at(-1)]).toEqual(["0 announce", "40 quiesce", "57 stop 2"]);
+  });
+
+  test("is that of the stop where an announcement before was withdrawn", async () => {
+    const { subject, done, pass } = life();
+    subject.started();
+    subject.announceFor(1000);
+    await pass(2000);
+    void subject.drain("SIGTERM");
+    await pass(24_000);
+    expect(done.slice(-2)).toEqual(["7 settle 17", "24 stop 2"]);
+  });
+});
+
 describe("GET /drain", () => {
+  test("of somebody does not shorten the kubelet's announcement", async () => {
+    const { subject, pass } = life();
+    subject.started();
+    subject.announceFor(35_000);
+    await pass(1000);
+    subject.announceFor(10_000);
+    await pass(33_000);
+    expect(subject.unreadyReason).toBeDefined();
+    await pass(1000);
+    expect(subject.unreadyReason).toBeUndefined();
+  });
+
   test("announces for a while, longer when asked again, and takes it back", async () => {
     const { subject, done, events, pass } = life();
     subject.started();

@@ -6,10 +6,16 @@
  *   announcing  up to min(5 s, a quarter of the grace): /ready says no, answers carry `Connection: close`, everything is
  *               still accepted and answered, so that whoever sends us traffic can learn that we leave. Ends early when
  *               the app is gone.
- *   draining    until nothing runs any more, at most until the last 2 s of the grace; still accepting and answering
+ *   draining    until nothing runs any more and the app needs us no longer, at most until the last 2 s of the grace;
+ *               still accepting and answering
  *   stopping    listeners close, what is left is cut and counted, the log worker writes what it has
  *
- * A second request to stop skips to stopping, and leaves half a second for it. Without a stop, an announcement (`GET /drain`) ends by itself.
+ * The clock starts with the first we hear of the end: an announcement (`GET /drain`, a preStop hook) where one came
+ * before the request to stop. Kubernetes counts the pod's grace from there, too, and a native sidecar gets its SIGTERM
+ * only when the app has ended, which may have taken most of it.
+ *
+ * A second request to stop skips to stopping, and leaves half a second for it. Without a stop, an announcement ends by
+ * itself.
  */
 import type { Emit } from "./contracts.ts";
 import type { Timing } from "./schedules/clock.ts";
@@ -18,7 +24,7 @@ export type State = "starting" | "ready" | "announcing" | "draining" | "stopping
 
 /** What the lifecycle makes the sidecar's parts do. */
 export interface Leaving {
-  /** The whole time from the request to stop to the end. */
+  /** The whole time from the first sign of the end to the last moment. */
   graceMs(): number;
   announce(): void;
   /** Takes an announcement back. */
@@ -40,18 +46,30 @@ export interface Leaving {
 const longestAnnouncingMs = 5000;
 /** Kept for stopping. */
 const longestStoppingMs = 2000;
+/** Kubernetes gives a container 2 s from SIGTERM to SIGKILL, even when the pod's grace is over by then. */
+const leastMs = 1500;
 /** What stopping may take when somebody is in a hurry. */
 const hurriedStoppingMs = 500;
 const lookEveryMs = 100;
 /** How much later than told waiting may end by itself before it is given up. */
 const settleLateMs = 200;
+/** A pod is over so long after our grace: what was announced before that was not the end that comes now. */
+const longestAfterGraceMs = 7000;
+
+/** `GET /drain` was asked, and nobody stopped us so far. */
+interface Announcement {
+  /** Monotonic, as all times here. */
+  readonly since: number;
+  readonly until: number;
+  cancel(): void;
+}
 
 export class Lifecycle {
   private readonly leaving: Leaving;
   private readonly timing: Timing;
   private readonly emit: Emit;
   private current: State = "starting";
-  private cancelLease: (() => void) | undefined;
+  private announcement: Announcement | undefined;
   private ending: Promise<void> | undefined;
   private readonly hurry = Promise.withResolvers<void>();
   private isHurried = false;
@@ -73,19 +91,23 @@ export class Lifecycle {
 
   /** Why `/ready` must say no, if it must. */
   get unreadyReason(): string | undefined {
-    if (this.cancelLease !== undefined && this.current === "ready") return "announcing that it leaves";
+    if (this.announcement !== undefined && this.current === "ready") return "announcing that it leaves";
     return this.current === "ready" ? undefined : this.current;
   }
 
-  /** Announces for a while; asking again prolongs it. Does nothing once a stop was requested. */
+  /** Announces for a while; asking again may prolong it and never shortens it. Does nothing once a stop was requested. */
   announceFor(leaseMs: number): void {
     if (this.ending !== undefined) return;
-    if (this.cancelLease === undefined) {
+    const before = this.announcement;
+    if (before === undefined) {
       this.leaving.announce();
       this.emit("announcing", { reason: "/drain" });
     }
-    this.cancelLease?.();
-    this.cancelLease = this.timing.after(leaseMs, () => this.endLease());
+    before?.cancel();
+    const now = this.timing.clock.now();
+    const until = Math.max(now + leaseMs, before?.until ?? 0);
+    const cancel = this.timing.after(until - now, () => this.endLease());
+    this.announcement = { since: this.firstSign(now), until, cancel };
   }
 
   /** Stops within the grace; asked again, at once. Resolves when everything is stopped. */
@@ -100,20 +122,27 @@ export class Lifecycle {
     return this.ending;
   }
 
+  /** When the end that comes now was announced; now, where it was not. */
+  private firstSign(now: number): number {
+    const { since = now } = this.announcement ?? {};
+    return now - since > this.leaving.graceMs() + longestAfterGraceMs ? now : since;
+  }
+
   private endLease(): void {
-    this.cancelLease = undefined;
+    this.announcement = undefined;
     this.leaving.recant();
     this.emit("announcement_withdrawn");
   }
 
   private async end(reason: string, announces: boolean): Promise<void> {
-    const { clock } = this.timing;
+    const now = this.timing.clock.now();
     const graceMs = this.leaving.graceMs();
-    const endAt = clock.now() + graceMs;
-    this.cancelLease?.();
+    const startedAt = this.firstSign(now);
+    const endAt = Math.max(startedAt + graceMs, now + Math.min(leastMs, graceMs));
+    this.announcement?.cancel();
     this.leaving.quiesce();
     this.announce(reason);
-    if (announces) await this.announced(clock.now() + Math.min(longestAnnouncingMs, graceMs / 4));
+    if (announces) await this.announced(startedAt + Math.min(longestAnnouncingMs, graceMs / 4));
     await this.settled(endAt - Math.min(longestStoppingMs, graceMs / 4));
     this.current = "stopping";
     await this.stopped(endAt);
@@ -122,7 +151,7 @@ export class Lifecycle {
 
   private announce(reason: string): void {
     this.current = "announcing";
-    if (this.cancelLease === undefined) this.leaving.announce();
+    if (this.announcement === undefined) this.leaving.announce();
     this.emit("announcing", { reason });
   }
 

@@ -87,6 +87,11 @@ export class Parts {
     return totalOf("outrigger_requests_total", [this.telemetry.metrics, ...this.traffic.metricsSources()]);
   }
 
+  /** Lines that inputs have read since the start. */
+  get linesRead(): number {
+    return totalOf("outrigger_log_read_lines_total", this.records.metricsSources());
+  }
+
   /** Makes known the events and metrics of all drop-ins that a configuration names. */
   declare({ config, dropIns }: Loaded): void {
     for (const kind of Object.values(dropIns)) {

@@ -45,4 +45,5 @@ export const commands: Record<string, () => Promise<{ default: CommandDefinition
   "schema": () => import("./cli/schema.ts"),
   "types": () => import("./cli/types.ts"),
   "version": () => import("./cli/version.ts"),
+  "wait": () => import("./cli/wait.ts"),
 };

@@ -4,7 +4,7 @@
  *   config -> state -> telemetry -> health (says "starting") -> log worker, listeners, schedules (all at once, as one
  *   transaction: see config/reload) -> ready -> watching the config's files
  */
-import { AdminListener } from "./admin/admin.ts";
+import { AdminListener, type AdminSource } from "./admin/admin.ts";
 import { HealthListener, type HealthSource } from "./admin/health.ts";
 import { type FirstLoad, firstLoad } from "./config/first-load.ts";
 import { saveLastGood } from "./config/last-good.ts";
@@ -109,7 +109,7 @@ class RunningSidecar implements Sidecar, HealthSource {
       parts,
       thread,
       timing,
-      exchangesEnded: () => parts.exchangesEnded,
+      seen: { exchangesEnded: () => parts.exchangesEnded, linesRead: () => parts.linesRead },
       quiesce: () => this.quiesce(),
       close: () => this.close(),
     });
@@ -131,6 +131,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     }
     this.lifecycle.started();
     if (this.code !== 0) this.failed();
+    this.tellShortGrace(loaded);
     const durationMs = Math.round(this.options.clock.now() - this.startedAt);
     emit("ready", { durationMs, health: this.health.address, admin: this.adminListener?.address });
     this.watch.changed = () => void this.reload("a file changed");
@@ -170,12 +171,19 @@ class RunningSidecar implements Sidecar, HealthSource {
     return [...(reason === undefined ? [] : [reason]), ...this.parts.schedules.readyReasons()];
   }
 
-  announceFor(leaseMs: number): void {
+  announce(by: "kubelet" | "anyone"): number {
+    const leaseMs = by === "kubelet" ? podLeaseMs(this.leaving.config) : anyonesLeaseMs;
     this.lifecycle.announceFor(leaseMs);
+    return leaseMs;
   }
 
   scrape(): string {
     return this.parts.scrape();
+  }
+
+  private tellShortGrace({ config: { shutdown } }: Loaded): void {
+    const { cutFromMs: wantedMs, graceMs, podGraceMs } = shutdown;
+    if (wantedMs !== undefined) this.parts.thread.emit("grace_cut", { wantedMs, graceMs, podGraceMs });
   }
 
   private openAdmin(): Promise<AdminListener | undefined> {
@@ -183,9 +191,24 @@ class RunningSidecar implements Sidecar, HealthSource {
     return AdminListener.open({
       place: loaded.config.admin,
       stateDir,
-      source: this.parts.records,
+      source: this.adminSource(),
       emit: this.parts.thread.emit,
     });
+  }
+
+  private adminSource(): AdminSource {
+    const { records, timing } = this.parts;
+    return {
+      logFiles: () => records.logFiles(),
+      tailLogs: (filter) => records.tailLogs(filter),
+      quit: () => {
+        if (this.leaving.config.shutdown.quit !== true) return false;
+        // Whoever asks has nothing more for us to do; it shall have its answer before the listener closes.
+        this.leaving.waitsForApp = false;
+        timing.after(quitAfterMs, () => void this.lifecycle.drain("POST /quit", { announces: false }));
+        return true;
+      },
+    };
   }
 
   private async apply(loaded: Loaded): Promise<void> {
@@ -253,6 +276,20 @@ class RunningSidecar implements Sidecar, HealthSource {
     this.parts.telemetry.close(lastWordsMs);
     this.exitCode.resolve(this.code);
   }
+}
+
+/** From `POST /quit` to the stop. */
+const quitAfterMs = 20;
+
+/** Anyone can ask for `/drain`, and a preStop hook may fire without a stop behind it: such an announcement is short. */
+const anyonesLeaseMs = 10_000;
+
+/**
+ * The kubelet asks when the pod ends, and an app may then take the pod's whole grace before a native sidecar gets its
+ * SIGTERM: to say that we are ready meanwhile would bring traffic back. Afterwards the pod is gone, or it did not end.
+ */
+function podLeaseMs({ shutdown: { podGraceMs, graceMs } }: Config): number {
+  return (podGraceMs ?? Math.max(30_000, graceMs + 5000)) + 5000;
 }
 
 /** EX_SOFTWARE of sysexits.h: a fault of ours ended a sidecar that had started. */

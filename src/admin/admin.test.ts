@@ -17,7 +17,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const nothing: AdminSource = { logFiles: async () => undefined, tailLogs: () => undefined };
+const nothing: AdminSource = { logFiles: async () => undefined, tailLogs: () => undefined, quit: () => false };
 const events: string[] = [];
 
 async function open(place: string, source: Partial<AdminSource> = {}, stateDir = folder): Promise<AdminListener> {
@@ -97,12 +97,24 @@ describe("the admin socket", () => {
     expect(events[1]).toContain("ENAMETOOLONG");
   });
 
+  test("stops the sidecar on POST /quit, where that is allowed", async () => {
+    let allowed = false;
+    let asked = 0;
+    await open("socket", { quit: () => allowed && ++asked > 0 });
+    expect((await get("/quit")).status).toBe(405);
+    const refused = await get("/quit", "POST");
+    expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining("quit: true")]);
+    allowed = true;
+    expect((await get("/quit", "POST")).status).toBe(202);
+    expect(asked).toBe(1);
+  });
+
   test("answers other paths with what there is, other methods with 405", async () => {
     await open("socket");
     const lost = await get("/nothing");
     expect([lost.status, await lost.text()]).toEqual([
       404,
-      '{"error":"nothing is here; there are /logs/files, /logs/tail"}\n',
+      '{"error":"nothing is here; there are /logs/files, /logs/tail, /quit"}\n',
     ]);
     const posted = await get("/logs/files", "POST");
     expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"]);

@@ -14,7 +14,10 @@ import type { LogWatch } from "./log-pages.ts";
 import { pageRefusal } from "./rebinding.ts";
 
 /** What the listener asks the sidecar. */
-export type AdminSource = LogWatch;
+export interface AdminSource extends LogWatch {
+  /** Stops, as at a signal; false where the configuration does not allow that (`shutdown.quit`). */
+  quit(): boolean;
+}
 
 export interface AdminOptions {
   readonly place: AdminPlace;
@@ -23,7 +26,7 @@ export interface AdminOptions {
   readonly emit: Emit;
 }
 
-/** Answers a GET. What changes something would be a POST, and nothing does yet. */
+/** Answers a GET; what changes something is a POST. */
 export type Page = (query: URLSearchParams, source: AdminSource) => Awaitable<Response>;
 
 const pages: Readonly<Record<string, () => Promise<Page>>> = {
@@ -32,6 +35,7 @@ const pages: Readonly<Record<string, () => Promise<Page>>> = {
 };
 
 const allowed = "GET";
+const quitPath = "/quit";
 
 export class AdminListener {
   /** `unix:/var/lib/outrigger/admin.sock`, `127.0.0.1:7410`. */
@@ -103,8 +107,14 @@ function openPort({ host, port, text }: Address, source: AdminSource): AdminList
 
 async function answer(request: Request, source: AdminSource): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
+  if (pathname === quitPath) return request.method === "POST" ? quit(source) : useOther("POST");
   const page = pages[pathname];
-  if (page === undefined) return nothingHere(Object.keys(pages));
+  if (page === undefined) return nothingHere([...Object.keys(pages), quitPath]);
   if (request.method !== allowed) return useOther(allowed);
   return (await page())(searchParams, source);
+}
+
+function quit(source: AdminSource): Response {
+  if (source.quit()) return json(202, { status: "stopping" });
+  return json(403, { error: 'nobody may stop this sidecar here; its configuration has no "shutdown: { quit: true }"' });
 }

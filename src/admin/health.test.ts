@@ -11,7 +11,7 @@ afterEach(async () => {
 function listening(source: Partial<HealthSource> = {}, host?: string): HealthListener {
   const listener = HealthListener.open(
     { host, port: 0 },
-    { startupReasons: () => [], readyReasons: () => [], announceFor() {}, scrape: () => "up 1\n", ...source },
+    { startupReasons: () => [], readyReasons: () => [], announce: () => 10_000, scrape: () => "up 1\n", ...source },
   );
   opened.push(listener);
   return listener;
@@ -46,17 +46,22 @@ describe("the health listener", () => {
     expect(await answer.text()).toBe("up 1\n");
   });
 
-  test("announces for ten seconds on GET /drain, and only on GET", async () => {
-    const leases: number[] = [];
-    const listener = listening({ announceFor: (leaseMs) => leases.push(leaseMs) });
+  test("announces on GET /drain, and only on GET; tells whether the kubelet asks", async () => {
+    const askers: string[] = [];
+    const announce = (by: string) => (askers.push(by) === 1 ? 10_000 : 35_000);
+    const listener = listening({ announce });
     const refused = [await ask(listener, "/drain", "HEAD"), await ask(listener, "/drain", "POST")];
     expect(refused.map((answer) => [answer.status, answer.headers.get("allow")])).toEqual([
       [405, "GET"],
       [405, "GET"],
     ]);
-    expect(leases).toEqual([]);
+    expect(askers).toEqual([]);
     expect(await (await ask(listener, "/drain")).json()).toEqual({ status: "announcing", leaseSeconds: 10 });
-    expect(leases).toEqual([10_000]);
+    const hook = await fetch(`http://127.0.0.1:${listener.port}/drain`, {
+      headers: { "user-agent": "kube-lifecycle/1.33" },
+    });
+    expect(await hook.json()).toEqual({ status: "announcing", leaseSeconds: 35 });
+    expect(askers).toEqual(["anyone", "kubelet"]);
   });
 
   test("answers HEAD without a body, other methods with 405, other paths with 404", async () => {

@@ -14,8 +14,8 @@ export interface HealthSource {
   startupReasons(): readonly string[];
   /** Why no traffic should come here. */
   readyReasons(): readonly string[];
-  /** Announces that the sidecar leaves, for `drainLeaseMs`; it stays when no signal follows. */
-  announceFor(leaseMs: number): void;
+  /** Announces that the sidecar leaves; it stays when no signal follows. Returns for how many milliseconds. */
+  announce(by: "kubelet" | "anyone"): number;
   /** The text of a scrape. */
   scrape(): string;
 }
@@ -26,10 +26,7 @@ export interface HealthAddress {
   readonly port: number;
 }
 
-/** A preStop hook may fire without a stop behind it (anyone can GET), so the announcement ends by itself. */
-const drainLeaseMs = 10_000;
-
-type Answer = (source: HealthSource) => Response;
+type Answer = (source: HealthSource, request: Request) => Response;
 
 /** Whether HEAD is answered too: not where the request changes something. */
 const paths: Readonly<Record<string, { answer: Answer; head: boolean }>> = {
@@ -98,7 +95,7 @@ function respond(request: Request, source: HealthSource): Response {
   const path = paths[new URL(request.url).pathname];
   if (path === undefined) return nothingHere(Object.keys(paths));
   const isAllowed = request.method === "GET" || (request.method === "HEAD" && path.head);
-  return isAllowed ? path.answer(source) : useOther(path.head ? "GET, HEAD" : "GET");
+  return isAllowed ? path.answer(source, request) : useOther(path.head ? "GET, HEAD" : "GET");
 }
 
 function verdict(status: string, reasons: readonly string[]): Response {
@@ -109,9 +106,11 @@ function scrape(source: HealthSource): Response {
   return new Response(source.scrape(), { headers: { "content-type": expositionType } });
 }
 
-function drain(source: HealthSource): Response {
-  source.announceFor(drainLeaseMs);
-  return json(200, { status: "announcing", leaseSeconds: drainLeaseMs / 1000 });
+/** The kubelet calls itself `kube-lifecycle/1.33` when it runs a hook (pkg/kubelet/lifecycle/handlers.go). */
+function drain(source: HealthSource, request: Request): Response {
+  const isKubelet = request.headers.get("user-agent")?.startsWith("kube-lifecycle/") === true;
+  const leaseMs = source.announce(isKubelet ? "kubelet" : "anyone");
+  return json(200, { status: "announcing", leaseSeconds: Math.round(leaseMs / 1000) });
 }
 
 function addressText({ host = "", port }: HealthAddress): string {

@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { homeFolder } from "../config/home.ts";
 import { findConfig, formatFaults, loadConfig } from "../config/load.ts";
-import type { Address, Config } from "../config/schema.ts";
+import type { Config } from "../config/schema.ts";
 import { errorCode, UserError } from "../errors.ts";
+import { healthUrl } from "./_health-url.ts";
 import type { PairPlan } from "./_pair.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -15,12 +16,6 @@ type Environment = Readonly<Record<string, string | undefined>>;
 function selfCommand(): string[] {
   const isCompiled = /^(\/\$bunfs|[A-Z]:[\\/]~BUN)/.test(import.meta.dirname);
   return isCompiled ? [process.execPath] : [process.execPath, join(import.meta.dirname, "../main.ts")];
-}
-
-/** Where we reach the health listener ourselves: "every address" has no name, loopback is one of them. */
-export function healthUrl({ host, port }: Address): string {
-  const reachable = host === undefined || host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 /**

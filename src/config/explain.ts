@@ -4,6 +4,7 @@
  */
 import { type DropIns, keyOf, type LoadedDropIn } from "./drop-ins.ts";
 import { explainListener, plural } from "./explain-listener.ts";
+import { explainShutdown } from "./explain-shutdown.ts";
 import { explainPolicy } from "./output-policy.ts";
 import { formatDuration, formatSize } from "./scalars.ts";
 import type { Config, Expectation, LogPipeline, Schedule, TextMatch } from "./schema.ts";
@@ -88,6 +89,7 @@ function explainSidecar(config: Config, stateDir: string | undefined): string[] 
     `The sidecar serves /startup, /ready, /live, /metrics and /drain on ${config.health.host === undefined ? `port ${config.health.port} of every address` : config.health.text}.`,
     `  It takes ${connections === undefined ? "as many connections as its descriptors allow" : `${connections} connections at once`} and heads of up to ${formatSize(headBytes)} and ${plural(headFields, "field")}; above ${memoryLimit} new requests get 503.`,
     `  At SIGTERM it lets what is under way finish for up to ${formatDuration(config.shutdown.graceMs)}, then stops.`,
+    ...explainShutdown(config),
     ...explainConcurrency(config.concurrency),
     ...explainAdmin(config.admin),
     ...(stateDir === undefined ? [] : [`  Its state is kept in ${stateDir}.`]),

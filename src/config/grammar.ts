@@ -7,9 +7,11 @@ import type { DropIns, LoadedFilter } from "./drop-ins.ts";
 import { type FilterOf, toListener, type UserFiltersOf } from "./listener.ts";
 import { address, type ListenerOptions, listenerSchema, type PolicyShape } from "./listener-options.ts";
 import { logPipelineSchema, toLogPipelines } from "./log-pipeline.ts";
-import { duration, filePath, option, parseSize, scalar, size } from "./scalars.ts";
+import { readingFiles } from "./reading.ts";
+import { filePath, option, parseSize, scalar, size } from "./scalars.ts";
 import { scheduleSchema, toSchedules } from "./schedule.ts";
 import type { Config, Limits } from "./schema.ts";
+import { shutdownSchema, toShutdown } from "./shutdown.ts";
 import { type FilterListSchema, type FiltersAt, filterListSchema, userFilters } from "./user-filters.ts";
 
 /** `70%` of the container's memory, or a size. */
@@ -62,15 +64,6 @@ function limitsSchema() {
       memory(),
       "Above this share of the container's memory, or this size, new requests get 503.",
     ).prefault("70%"),
-  });
-}
-
-function shutdownSchema() {
-  return z.strictObject({
-    grace: option(
-      duration(),
-      "How long requests and log lines may take to finish after SIGTERM, all together.",
-    ).prefault("25s"),
   });
 }
 
@@ -192,7 +185,7 @@ export function toConfig(parsed: Parsed, file: string, dropIns: DropIns, loaded:
     state: parsed.state,
     health: parsed.health,
     admin: parsed.admin,
-    shutdown: { graceMs: parsed.shutdown.grace },
+    shutdown: toShutdown(parsed.shutdown, readingFiles.environment()),
     concurrency: parsed.concurrency,
     limits: parsed.limits as Limits,
     logs: toLogPipelines(parsed.logs ?? [], dropIns),

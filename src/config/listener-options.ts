@@ -36,6 +36,7 @@ export const timeoutDefaults: Readonly<Record<Direction, ListenerTimeouts>> = {
     headMs: 10_000,
     keepAliveMs: 65_000,
     connectMs: 500,
+    startMs: 5000,
     responseMs: 0,
     requestMs: 0,
     idleMs: 300_000,
@@ -45,6 +46,7 @@ export const timeoutDefaults: Readonly<Record<Direction, ListenerTimeouts>> = {
     headMs: 10_000,
     keepAliveMs: 65_000,
     connectMs: 1000,
+    startMs: 0,
     responseMs: 0,
     requestMs: 30_000,
     idleMs: 300_000,
@@ -72,6 +74,11 @@ function byDirection(key: keyof ListenerTimeouts): { default: string } {
 function routeTimeouts(fallback: (key: keyof ListenerTimeouts) => { default: string }) {
   return {
     connect: option(duration(), "Until the upstream accepted the connection.", fallback("connectMs")).optional(),
+    start: option(
+      duration(),
+      "How long a request waits for an app in this pod that has not started yet: that has accepted no connection since the sidecar is there, which is taken for a start for a minute. Then it gets 503 with `Retry-After`. 0 is off; calls of the app never wait.",
+      fallback("startMs"),
+    ).optional(),
     response: option(
       duration(),
       "From the whole request sent until the head of the answer; 0 is off.",

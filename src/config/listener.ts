@@ -31,6 +31,7 @@ function policies(
 function mergeTimeouts(given: RouteOptions["timeouts"], over: RouteTimeouts): RouteTimeouts {
   return {
     connectMs: given?.connect ?? over.connectMs,
+    startMs: given?.start ?? over.startMs,
     responseMs: given?.response ?? over.responseMs,
     requestMs: given?.request ?? over.requestMs,
     idleMs: given?.idle ?? over.idleMs,

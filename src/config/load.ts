@@ -15,6 +15,7 @@ import { formatPath, isMap, memberOf, type Path, textOf } from "./raw.ts";
 import { fileTrouble, withSurroundings } from "./reading.ts";
 import { type Environment, References } from "./references.ts";
 import type { Config, LoadedFilter } from "./schema.ts";
+import { shutdownFinding } from "./shutdown.ts";
 import { lookForState, stateCandidates } from "./state.ts";
 import { type FiltersAt, filterEntries } from "./user-filters.ts";
 
@@ -165,6 +166,8 @@ class Loading {
     if (circles.length > 0) return this.#faulty(circles);
     const state = this.#env === undefined ? undefined : lookForState(config, this.#env);
     if (state !== undefined && "problem" in state) return this.#faulty([state]);
+    const pod = shutdownFinding(this.#env ?? {});
+    if (pod !== undefined) return this.#faulty([pod]);
     return { ok: true, config, text: this.#text, files: [...this.#files], dropIns };
   }
 

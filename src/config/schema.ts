@@ -25,7 +25,7 @@ export interface Config {
   readonly health: Address;
   /** Where the running sidecar is asked and watched from. */
   readonly admin: AdminPlace;
-  readonly shutdown: { readonly graceMs: number };
+  readonly shutdown: Shutdown;
   /** Threads that carry traffic; 1 is the main thread, `auto` one for each core of the container. */
   readonly concurrency: number | "auto";
   readonly limits: Limits;
@@ -33,6 +33,23 @@ export interface Config {
   readonly schedules: readonly Schedule[];
   readonly inbound: readonly Listener[];
   readonly outbound: readonly Listener[];
+}
+
+/** How the sidecar stops, as far as the pod lets it. */
+export interface Shutdown {
+  /** From the pod's end, or from SIGTERM where nothing told of it before, until everything is stopped. */
+  readonly graceMs: number;
+  /** `POST /quit` stops the sidecar. */
+  readonly quit?: boolean;
+  /** What was written for it, where the pod does not allow as much. */
+  readonly cutFromMs?: number;
+  /** The pod's `terminationGracePeriodSeconds`, where it is known. */
+  readonly podGraceMs?: number;
+  /**
+   * `native`: an init container that keeps running, which gets SIGTERM when the app has ended. `plain`: a container
+   * beside the app, which gets it at the same time. Undefined where nobody said which.
+   */
+  readonly form?: "native" | "plain";
 }
 
 /** `socket` is one in the state folder, `off` none; an address is one of loopback. */
@@ -258,6 +275,8 @@ export interface Respond {
 export interface RouteTimeouts {
   /** Until the upstream accepted the connection. */
   readonly connectMs: number;
+  /** For an app of this pod that has not accepted any connection yet. */
+  readonly startMs: number;
   /** From the whole request sent until the head of the answer. */
   readonly responseMs: number;
   /** From the request's head until the last byte of the answer. */

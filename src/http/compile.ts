@@ -188,8 +188,15 @@ async function readBody(file: string): Promise<Uint8Array> {
 }
 
 function timeouts(given: RouteTimeouts): RoutePlan["timeouts"] {
-  const { connectMs, responseMs, requestMs, idleMs, tunnelMs } = given;
-  return { connect: connectMs, response: responseMs, request: requestMs, idle: idleMs, tunnel: orNever(tunnelMs) };
+  const { connectMs, startMs, responseMs, requestMs, idleMs, tunnelMs } = given;
+  return {
+    connect: connectMs,
+    start: startMs,
+    response: responseMs,
+    request: requestMs,
+    idle: idleMs,
+    tunnel: orNever(tunnelMs),
+  };
 }
 
 function orNever(delayMs: number): number {

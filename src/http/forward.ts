@@ -10,6 +10,7 @@ import type { Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Ends } from "../net/dial.ts";
+import { AppWait } from "./app-wait.ts";
 import { Attempts } from "./attempts.ts";
 import { type BodyForm, encodeChunk, joined } from "./body.ts";
 import { BodyPipe } from "./body-pipe.ts";
@@ -41,6 +42,7 @@ export class Forward implements UpstreamUser, Way {
   private connected = false;
   private upstreamFull = false;
   private retried = false;
+  private appWait: AppWait | null = null;
   private bodyStarted = false;
   /** The answer came before the request was whole. */
   private early = false;
@@ -211,6 +213,7 @@ export class Forward implements UpstreamUser, Way {
 
   /** An attempt filter asks again: the answer at hand is thrown away. */
   discard(): void {
+    this.appWait?.stop();
     this.up?.abandon();
     this.up = null;
     this.connected = false;
@@ -351,7 +354,25 @@ export class Forward implements UpstreamUser, Way {
     if (!this.retried && !this.bodyStarted && (up.refused || this.wasStale(up, seen))) {
       this.retried = true;
       this.connect();
-    } else if (this.attempts?.undecided === true && this.x.stage === "forwarding") this.attempts.failed(code, detail);
+    } else if (code === "upstream_unreachable" && this.x.direction === "inbound") this.unreachable(detail);
+    else this.failed(code, detail);
+  }
+
+  /** The app may still be starting, or be gone before us. */
+  private unreachable(detail: string): void {
+    const { client, plan, startedAt } = this.x;
+    const { place } = this.pool;
+    if (place === "elsewhere") this.failed("upstream_unreachable", detail);
+    else if (client.leaves) this.failed("app_gone", detail);
+    else if (place === "here" || plan.timeouts.start === 0) this.failed("upstream_unreachable", detail);
+    else {
+      this.appWait ??= new AppWait(client.engine.wheel, startedAt + plan.timeouts.start, () => this.connect());
+      if (!this.appWait.again()) this.failed("app_not_started", detail);
+    }
+  }
+
+  private failed(code: FailureCode, detail: string): void {
+    if (this.attempts?.undecided === true && this.x.stage === "forwarding") this.attempts.failed(code, detail);
     else this.x.fail(code, detail);
   }
 
@@ -368,6 +389,7 @@ export class Forward implements UpstreamUser, Way {
     if (this.answerHead !== "") this.x.stage = "forwarding"; // nothing of the answer has left: an honest one can
     this.answerHead = "";
     up?.abandon();
+    this.appWait?.stop();
     this.attempts?.stop();
   }
 }

@@ -18,6 +18,8 @@ import type { UpstreamPool } from "./upstream.ts";
 export interface RouteTimeouts {
   /** Until the upstream accepted a connection. */
   readonly connect: number;
+  /** For an app of this pod that has not accepted any connection yet; 0 for not at all. */
+  readonly start: number;
   /** From the whole request sent to the answer's head. */
   readonly response: number;
   /** The whole exchange. */

@@ -1,10 +1,10 @@
 /** The idle connections of one upstream address, last used first. */
-import type { Connection } from "../net/connection.ts";
+import { type Connection, isLoopback } from "../net/connection.ts";
 import type { Ends } from "../net/dial.ts";
 import type { Target } from "../net/target.ts";
 import type { TimerWheel } from "../net/wheel.ts";
 import type { HeadLimits } from "./head.ts";
-import type { UpstreamPool, UpstreamUser } from "./upstream.ts";
+import type { Place, UpstreamPool, UpstreamUser } from "./upstream.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
 /**
@@ -19,6 +19,9 @@ const freshMs = 1000;
  * minutes, and the runtime has no call to take it back. From so many on, one connect at a time is tried.
  */
 const mostGivenUp = 128;
+
+/** So long after the start an app is waited for that nobody has ever met: what takes longer is no start. */
+const awaitedMs = 60_000;
 
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
 
@@ -51,6 +54,9 @@ export class Pool {
   readonly wheel: TimerWheel;
   /** Why a new connection must not be used, where its address was not known beforehand. */
   readonly misled: ((connection: Connection) => string | undefined) | undefined;
+  private readonly isLocal: boolean;
+  private readonly madeAt: number;
+  private wasReached = false;
   /** Connections to the same place on which HTTP/2 is spoken, once they are wanted. */
   http2: (UpstreamPool & { readonly isBusy: boolean; close(): void }) | undefined = undefined;
   private readonly idle: UpstreamConnection[] = [];
@@ -69,6 +75,8 @@ export class Pool {
     this.shared = shared;
     this.wheel = shared.wheel;
     this.addresses = target.addresses;
+    this.isLocal = target.unix !== undefined || target.addresses.every(isLoopback);
+    this.madeAt = shared.wheel.now;
   }
 
   /** An idle connection, assigned to the user; undefined when none is good enough for the method. */
@@ -138,8 +146,14 @@ export class Pool {
     if (at !== -1) this.idle.splice(at, 1);
   }
 
+  get place(): Place {
+    if (!this.isLocal) return "elsewhere";
+    return this.wasReached || this.wheel.now - this.madeAt > awaitedMs ? "here" : "awaited";
+  }
+
   /** @internal */
   connected(address: string): void {
+    this.wasReached = true;
     if (this.addresses[0] === address) return;
     this.addresses = [address, ...this.addresses.filter((other) => other !== address)];
   }

@@ -124,7 +124,7 @@ export function failureReply(
   x: HttpExchange | undefined,
   trusted: boolean,
 ): Reply {
-  const { status, title, grpc } = failure(code);
+  const { status, title, grpc, retryAfter } = failure(code);
   if (x?.header("content-type")?.startsWith("application/grpc") === true) return grpcReply(grpc, title, id);
   const problem = {
     type: `https://outrigger.dev/errors/${code}`,
@@ -136,7 +136,12 @@ export function failureReply(
   };
   return {
     status,
-    headers: [["content-type", "application/problem+json"], ["x-request-id", id], ...(status === 405 ? [allowed] : [])],
+    headers: [
+      ["content-type", "application/problem+json"],
+      ["x-request-id", id],
+      ...(status === 405 ? [allowed] : []),
+      ...(retryAfter === undefined ? [] : [["retry-after", String(retryAfter)] satisfies Field]),
+    ],
     body: `${JSON.stringify(problem)}\n`,
   };
 }

@@ -56,6 +56,9 @@ export interface Upstream {
   abandon(): void;
 }
 
+/** In this pod or not. `awaited`: in this pod, where it may still be starting, as nobody was ever connected with it. */
+export type Place = "elsewhere" | "awaited" | "here";
+
 /** Where an upstream's connections, or streams, come from. */
 export interface UpstreamPool {
   /** `host:port`, for people. */
@@ -64,6 +67,7 @@ export interface UpstreamPool {
   readonly authority: string;
   /** The Host line for requests that are named after where they go. */
   readonly hostLine: string;
+  readonly place: Place;
   /** One that is there already, assigned to the user; undefined when none is good enough for its method. */
   take(user: UpstreamUser): Upstream | undefined;
   /** A new one; `user.onConnected` or `user.onUpstreamFailure` follows. */

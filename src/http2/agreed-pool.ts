@@ -5,7 +5,7 @@
 import type { FailureCode } from "../errors.ts";
 import type { Pool } from "../http/pool.ts";
 import type { ResponseHead } from "../http/response-head.ts";
-import type { Upstream, UpstreamPool, UpstreamUser } from "../http/upstream.ts";
+import type { Place, Upstream, UpstreamPool, UpstreamUser } from "../http/upstream.ts";
 import type { UpstreamConnection } from "../http/upstream-connection.ts";
 import type { ClientPool } from "./client-pool.ts";
 
@@ -28,6 +28,10 @@ export class AgreedPool implements UpstreamPool {
     this.name = http1.name;
     this.authority = http1.authority;
     this.hostLine = http1.hostLine;
+  }
+
+  get place(): Place {
+    return this.http2.place === "awaited" ? this.http1.place : this.http2.place;
   }
 
   take(user: UpstreamUser): Upstream | undefined {

@@ -4,7 +4,7 @@
  */
 import type { FailureCode } from "../errors.ts";
 import type { Pool, Shared } from "../http/pool.ts";
-import type { Upstream, UpstreamPool, UpstreamUser } from "../http/upstream.ts";
+import type { Place, Upstream, UpstreamPool, UpstreamUser } from "../http/upstream.ts";
 import type { UpstreamConnection } from "../http/upstream-connection.ts";
 import type { Connection } from "../net/connection.ts";
 import { ClientSession } from "./client-session.ts";
@@ -16,6 +16,7 @@ export interface Connector {
   readonly authority: string;
   readonly hostLine: string;
   readonly shared: Shared;
+  readonly place: Place;
   connect(user: UpstreamUser, timeoutMs: number): UpstreamConnection;
 }
 
@@ -56,6 +57,10 @@ export class ClientPool implements UpstreamPool {
     pools.set(place, pool);
     place.http2 = pool;
     return pool;
+  }
+
+  get place(): Place {
+    return this.connector.place;
   }
 
   take(user: UpstreamUser): Upstream | undefined {

@@ -57,6 +57,7 @@ export const defaultTimeouts = {
   headMs: 10_000,
   keepAliveMs: 65_000,
   connectMs: 1000,
+  startMs: 0,
   responseMs: 0,
   requestMs: 0,
   idleMs: 60_000,

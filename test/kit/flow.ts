@@ -53,6 +53,7 @@ export interface ListenerWish extends Omit<RouteWish, "match" | "respond"> {
 
 const defaultTimeouts: ListenerTimeouts = {
   connectMs: 500,
+  startMs: 0,
   responseMs: 0,
   requestMs: 0,
   idleMs: 300_000,
