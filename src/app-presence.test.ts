@@ -31,31 +31,41 @@ function pod(form: Form, change: (config: Config) => Config = (config) => config
 }
 
 describe("beside a native sidecar, or one of which nobody said what it is", () => {
-  for (const form of ["native", undefined] as const) {
-    test(`${form}: an app whose port was closed before the stop needs us no more`, () => {
-      const { app, endsAfter } = pod(form);
-      app.ports.clear();
-      app.calls = 7;
-      expect(endsAfter(1000)).toBe(0);
-    });
+  test("an app whose port is closed needs a native one no more", () => {
+    const { app, endsAfter } = pod("native");
+    app.ports.clear();
+    app.calls = 7;
+    expect(endsAfter(1000)).toBe(0);
+  });
 
-    test(`${form}: an app that is there needs us until it was quiet for a second`, () => {
+  test("an app whose port is closed may still call: one that nobody told what it is waits for a second of quiet", () => {
+    const { app, endsAfter } = pod(undefined);
+    app.ports.clear();
+    expect(endsAfter(5000, () => app.now < 2000 && app.calls++)).toBe(2900);
+  });
+
+  test("where no calls come through us, a closed port is enough", () => {
+    const { app, endsAfter } = pod(undefined, (config) => ({ ...config, outbound: [] }));
+    app.ports.clear();
+    expect(endsAfter(1000)).toBe(0);
+  });
+
+  for (const form of ["native", undefined] as const) {
+    test(`an app that is there needs it until it was quiet for a second (${form})`, () => {
       const { app, endsAfter } = pod(form);
       expect(endsAfter(5000, () => app.now < 2000 && app.calls++)).toBe(2900);
     });
 
-    test(`${form}: a call that runs is a sign of life`, () => {
+    test(`a call that runs is a sign of life (${form})`, () => {
       const { app, endsAfter } = pod(form);
       app.running = 1;
       expect(endsAfter(30_000)).toBeUndefined();
     });
   }
 
-  test("undefined: an app whose port closes after the stop has begun may still call", () => {
-    const { app, presence, config, endsAfter } = pod(undefined);
-    expect(presence.portsAreClosed(config)).toBe(false);
-    app.ports.clear();
-    expect(endsAfter(5000, () => app.now < 2000 && app.calls++)).toBe(2900);
+  test("lines that are left to read are no sign of life", () => {
+    const { app, endsAfter } = pod("native");
+    expect(endsAfter(5000, () => app.lines++)).toBe(1000);
   });
 
   test("nothing is waited for where no traffic comes through us", () => {

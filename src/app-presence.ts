@@ -32,34 +32,30 @@ const quietAfterSocketsMs = 500;
 export class AppPresence {
   private readonly signs: AppSigns;
   private quietSince: number;
-  private movedBefore: number;
+  private movedBefore = -1;
   private hadSockets = false;
-  /** Its ports were closed when the stop began: it had ended before us, as beside a native sidecar. */
-  private wasGone: boolean | undefined;
 
   /** To be made when a stop begins. */
   constructor(signs: AppSigns) {
     this.signs = signs;
     this.quietSince = signs.clock.now();
-    this.movedBefore = this.moved();
   }
 
   /** True when nobody listens any more where we send requests in this pod; unknown ports count as listened on. */
   portsAreClosed(config: Config): boolean {
     const ports = appPorts(config);
     const open = ports.length === 0 ? undefined : (this.signs.ports ?? listeningPorts)();
-    const closed = open !== undefined && !ports.some((port) => open.has(port));
-    this.wasGone ??= closed;
-    return closed;
+    return open !== undefined && !ports.some((port) => open.has(port));
   }
 
   /** Has to be called every now and then: what happened since the last call counts as of now. */
   needsUs(config: Config): boolean {
     const now = this.signs.clock.now();
-    const moved = this.moved();
+    const isPlain = config.shutdown.form === "plain";
+    const moved = this.moved(isPlain);
     if (this.signs.running() > 0 || moved !== this.movedBefore) this.quietSince = now;
     this.movedBefore = moved;
-    return config.shutdown.form === "plain" ? this.needsPlain(config, now) : this.needsNative(config, now);
+    return isPlain ? this.needsPlain(config, now) : this.needsNative(config, now);
   }
 
   /** Calls and lines come as long as the app lives; so do requests to it. */
@@ -73,16 +69,17 @@ export class AppPresence {
     return now - this.quietSince < (this.hadSockets ? quietAfterSocketsMs : quietWithoutSocketsMs);
   }
 
-  /** Also where nobody said what we are: an app whose ports close after ours was asked to stop may still make calls. */
+  /** Also where nobody said what we are: an app that was stopped together with us may have closed its ports and still call. */
   private needsNative(config: Config, now: number): boolean {
-    if (config.inbound.length + config.outbound.length === 0) return false;
-    const isGone = this.portsAreClosed(config);
-    if (isGone && (this.wasGone === true || config.shutdown.form === "native")) return false;
-    return now - this.quietSince < quietMs;
+    const { inbound, outbound, shutdown } = config;
+    if (inbound.length + outbound.length === 0) return false;
+    const mayCall = outbound.length > 0 && shutdown.form !== "native";
+    return (mayCall || !this.portsAreClosed(config)) && now - this.quietSince < quietMs;
   }
 
-  private moved(): number {
-    return this.signs.exchangesEnded() + this.signs.linesRead();
+  /** Lines say little of an app that has ended: others may be left of it to read, which is done while we stop. */
+  private moved(withLines: boolean): number {
+    return this.signs.exchangesEnded() + (withLines ? this.signs.linesRead() : 0);
   }
 }
 

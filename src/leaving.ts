@@ -63,7 +63,7 @@ export class Leaving implements Deeds {
   }
 
   isUnneeded(): boolean {
-    this.app.needsUs(this.config);
+    this.app.needsUs(this.config); // what it does from now on counts, so that a quiet one is not waited for twice
     return this.config.inbound.length === 0 || this.app.portsAreClosed(this.config);
   }
 
