@@ -14,7 +14,7 @@ export class Endpoint {
   readonly port = freePort();
   private isListed = false;
   private readonly answers: Server<undefined>;
-  private delisting: ReturnType<typeof setTimeout> | undefined;
+  private isClosed = false;
 
   constructor() {
     this.answers = Bun.serve({
@@ -28,23 +28,25 @@ export class Endpoint {
     return this.answers.port ?? 0;
   }
 
-  /** The pod is ready: it becomes an endpoint at once. */
-  list(): void {
-    clearTimeout(this.delisting);
+  /** The pod is ready: it becomes an endpoint at once, and stays one until its `/ready` has said no so long ago. */
+  async follow(healthUrl: string, lateMs: number): Promise<void> {
     this.isListed = true;
-  }
-
-  /** The pod's end has begun, and everybody knows it so much later. */
-  delistAfter(ms: number): void {
-    this.delisting = setTimeout(() => {
-      this.isListed = false;
-    }, ms);
+    while (!this.isClosed && (await isReady(healthUrl))) await Bun.sleep(50);
+    await Bun.sleep(lateMs);
+    this.isListed = false;
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.delisting);
+    this.isClosed = true;
     await this.answers.stop(true);
   }
+}
+
+function isReady(healthUrl: string): Promise<boolean> {
+  return fetch(`${healthUrl}/ready`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 }
 
 export class Balancer {

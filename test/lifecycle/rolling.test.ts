@@ -31,6 +31,7 @@ class Replica {
   private readonly form: Form;
   private readonly random: Seeded;
   private pod: PodProcesses | undefined;
+  private following: Promise<void> | undefined;
 
   constructor(form: Form, random: Seeded) {
     this.form = form;
@@ -43,12 +44,11 @@ class Replica {
     await this.pod.startApp({ port: this.appPort, servesOnMs });
     const { healthUrl } = this.pod.sidecar;
     await until(async () => (await fetch(`${healthUrl}/ready`)).ok, { what: "a ready sidecar" });
-    this.endpoint.list();
+    this.following = this.endpoint.follow(healthUrl, this.random.whole(latestDelistingMs));
   }
 
   async restart(): Promise<void> {
-    const { pod, endpoint } = this;
-    endpoint.delistAfter(this.random.whole(latestDelistingMs));
+    const { pod } = this;
     const ending = await pod!.end();
     expect({ form: this.form, app: ending.app, sidecar: ending.sidecar }).toEqual({
       form: this.form,
@@ -57,6 +57,7 @@ class Replica {
     });
     expect(ending.sidecarMs).toBeLessThan(20_000);
     expect(pod!.sidecar.count("exchanges_cut")).toBe(0);
+    await this.following;
     await this.start();
     this.got.push(...pod!.got);
   }
@@ -66,6 +67,7 @@ class Replica {
     await this.pod?.kill();
     await this.folder.remove();
     await this.endpoint.close();
+    await this.following;
   }
 }
 
