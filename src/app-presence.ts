@@ -28,12 +28,16 @@ const quietMs = 1000;
 const quietWithoutSocketsMs = 3000;
 /** After its last socket has gone: a process closes its sockets one by one, and may open others. */
 const quietAfterSocketsMs = 500;
+/** The kernel's tables are long where there are many connections. */
+const socketsEveryMs = 200;
 
 export class AppPresence {
   private readonly signs: AppSigns;
   private quietSince: number;
   private movedBefore = -1;
   private hadSockets = false;
+  private hasSockets = false;
+  private lookedAt = Number.NEGATIVE_INFINITY;
 
   /** To be made when a stop begins. */
   constructor(signs: AppSigns) {
@@ -61,12 +65,15 @@ export class AppPresence {
   /** Calls and lines come as long as the app lives; so do requests to it. */
   private needsPlain({ inbound, outbound, logs }: Config, now: number): boolean {
     if (inbound.length + outbound.length + logs.length === 0) return false;
-    const sockets = (this.signs.sockets ?? foreignSockets)();
-    if (sockets !== undefined && sockets > 0) {
-      this.hadSockets = true;
-      this.quietSince = now;
-    }
+    if (now - this.lookedAt >= socketsEveryMs) this.lookForSockets(now);
+    if (this.hasSockets) this.quietSince = now;
     return now - this.quietSince < (this.hadSockets ? quietAfterSocketsMs : quietWithoutSocketsMs);
+  }
+
+  private lookForSockets(now: number): void {
+    this.lookedAt = now;
+    this.hasSockets = ((this.signs.sockets ?? foreignSockets)() ?? 0) > 0;
+    this.hadSockets ||= this.hasSockets;
   }
 
   /** Also where nobody said what we are: an app that was stopped together with us may have closed its ports and still call. */

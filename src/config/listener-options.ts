@@ -76,7 +76,7 @@ function routeTimeouts(fallback: (key: keyof ListenerTimeouts) => { default: str
     connect: option(duration(), "Until the upstream accepted the connection.", fallback("connectMs")).optional(),
     start: option(
       duration(),
-      "How long a request waits for an app in this pod that has not started yet: that has accepted no connection since the sidecar is there, which is taken for a start for a minute. Then it gets 503 with `Retry-After`. 0 is off; calls of the app never wait.",
+      "How long a request waits for an app in this pod that has not started yet: that has accepted no connection since the sidecar is there; for a minute, which is what a start may take. Then it gets 503 with `Retry-After`. 0 is off; calls of the app never wait.",
       fallback("startMs"),
     ).optional(),
     response: option(

@@ -10,7 +10,7 @@ import type { Reply } from "../contracts.ts";
 import type { FailureCode } from "../errors.ts";
 import type { Connection } from "../net/connection.ts";
 import type { Ends } from "../net/dial.ts";
-import { AppWait } from "./app-wait.ts";
+import { AppWait, judgeUnreachable } from "./app-wait.ts";
 import { Attempts } from "./attempts.ts";
 import { type BodyForm, encodeChunk, joined } from "./body.ts";
 import { BodyPipe } from "./body-pipe.ts";
@@ -354,21 +354,14 @@ export class Forward implements UpstreamUser, Way {
     if (!this.retried && !this.bodyStarted && (up.refused || this.wasStale(up, seen))) {
       this.retried = true;
       this.connect();
-    } else if (code === "upstream_unreachable" && this.x.direction === "inbound") this.unreachable(detail);
+    } else if (code === "upstream_unreachable") this.unreachable(detail);
     else this.failed(code, detail);
   }
 
-  /** The app may still be starting, or be gone before us. */
   private unreachable(detail: string): void {
-    const { client, plan, startedAt } = this.x;
-    const { place } = this.pool;
-    if (place === "elsewhere") this.failed("upstream_unreachable", detail);
-    else if (client.leaves) this.failed("app_gone", detail);
-    else if (place === "here" || plan.timeouts.start === 0) this.failed("upstream_unreachable", detail);
-    else {
-      this.appWait ??= new AppWait(client.engine.wheel, startedAt + plan.timeouts.start, () => this.connect());
-      if (!this.appWait.again()) this.failed("app_not_started", detail);
-    }
+    const code = judgeUnreachable(this.x, this.pool.place);
+    if (code === "app_not_started") this.appWait ??= new AppWait(this.x, () => this.connect());
+    if (code !== "app_not_started" || this.appWait?.again() === false) this.failed(code, detail);
   }
 
   private failed(code: FailureCode, detail: string): void {

@@ -20,7 +20,7 @@ const freshMs = 1000;
  */
 const mostGivenUp = 128;
 
-/** So long after the start an app is waited for that nobody has ever met: what takes longer is no start. */
+/** So long after the first try an app is waited for that nobody has ever met: what takes longer is no start. */
 const awaitedMs = 60_000;
 
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
@@ -55,7 +55,7 @@ export class Pool {
   /** Why a new connection must not be used, where its address was not known beforehand. */
   readonly misled: ((connection: Connection) => string | undefined) | undefined;
   private readonly isLocal: boolean;
-  private readonly madeAt: number;
+  private firstTriedAt = Number.POSITIVE_INFINITY;
   private wasReached = false;
   /** Connections to the same place on which HTTP/2 is spoken, once they are wanted. */
   http2: (UpstreamPool & { readonly isBusy: boolean; close(): void }) | undefined = undefined;
@@ -76,7 +76,6 @@ export class Pool {
     this.wheel = shared.wheel;
     this.addresses = target.addresses;
     this.isLocal = target.unix !== undefined || target.addresses.every(isLoopback);
-    this.madeAt = shared.wheel.now;
   }
 
   /** An idle connection, assigned to the user; undefined when none is good enough for the method. */
@@ -122,6 +121,7 @@ export class Pool {
   /** @internal the kernel was asked for a connection */
   connectBegan(): void {
     this.connecting++;
+    if (!this.wasReached) this.firstTriedAt = Math.min(this.firstTriedAt, this.wheel.now);
   }
 
   /** @internal nobody waits for it any more */
@@ -148,7 +148,7 @@ export class Pool {
 
   get place(): Place {
     if (!this.isLocal) return "elsewhere";
-    return this.wasReached || this.wheel.now - this.madeAt > awaitedMs ? "here" : "awaited";
+    return this.wasReached || this.wheel.now - this.firstTriedAt > awaitedMs ? "here" : "awaited";
   }
 
   /** @internal */
