@@ -167,6 +167,17 @@ describe("the clock of a stop", () => {
     expect(done).toEqual(["0 announce", "15 quiesce", "15 settle 7", "15 stop 9"]);
   });
 
+  test("matters no more where the app is gone: the stop takes no time", async () => {
+    const { subject, done, state, pass } = life();
+    subject.started();
+    subject.announceFor(35_000);
+    await pass(1000);
+    state.unneeded = true;
+    state.settled.resolve();
+    await subject.drain("SIGTERM");
+    expect(done.slice(1)).toEqual(["1 quiesce", "1 settle 21", "1 stop 23"]);
+  });
+
   test("leaves 1.5 s where the app took all of it: Kubernetes gives 2", async () => {
     const { subject, done, state, pass } = life();
     subject.started();

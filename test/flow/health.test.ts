@@ -82,6 +82,12 @@ describe("a sidecar that is started again with a config that has become wrong", 
 });
 
 describe("GET /drain", () => {
+  test("of the kubelet announces until the pod is gone", async () => {
+    const sidecar = await pod.start(answers, { env: { OUTRIGGER_GRACE_SECONDS: "60" } });
+    const asked = await fetch(`${sidecar.healthUrl}/drain`, { headers: { "user-agent": "kube-lifecycle/1.33" } });
+    expect(await asked.json()).toEqual({ status: "announcing", leaseSeconds: 65 });
+  });
+
   test("makes the sidecar unready and its answers the last of their connections, but stops nothing", async () => {
     const sidecar = await pod.start(answers.replace("outbound", "inbound"));
     expect(await (await fetch(`${sidecar.healthUrl}/drain`)).json()).toEqual({
