@@ -78,18 +78,6 @@ describe("a native sidecar", () => {
       expectNothingLost(pod);
     }));
 
-  test.concurrent("ends with 0 in the two seconds that are left when the app took the whole grace, its lines delivered", () =>
-    inPod(async ({ appPort, log }, start) => {
-      const pod = await start({ graceSeconds: 3 });
-      await pod.startApp({ port: appPort, servesOnMs: 60_000, log: { path: log, forMs: 60_000 } });
-      const { app, sidecar, appMs, sidecarMs } = await pod.end();
-      expect([app, sidecar]).toEqual([137, 0]);
-      expect(sidecarMs - appMs).toBeLessThan(2000);
-      // What it said of its last lines went with it; they are in the file.
-      const written = (await Bun.file(log).text()).split("\n").slice(0, -1);
-      expect(pod.sidecar.records).toEqual(written);
-    }));
-
   test.concurrent("of a Job lets it complete: its calls answered, its lines delivered, exit code 0, at once", () =>
     inPod(async ({ outPort, log, config }, start) => {
       const pod = await start({ config: config.replace(/inbound:\n.*\n/, ""), tellsForm: true });
@@ -303,4 +291,17 @@ test.concurrent("a second SIGTERM ends a native sidecar at once, whatever the ap
     expect(performance.now() - asked).toBeLessThan(3000);
     expect(pod.sidecar.count("hurried")).toBe(1);
     await slow;
+  }));
+
+// By itself: it has to be done in 1.5 s, and the others keep the machine busy.
+test("a native sidecar ends with 0 in the two seconds that are left when the app took the whole grace, its lines delivered", () =>
+  inPod(async ({ appPort, log }, start) => {
+    const pod = await start({ graceSeconds: 3 });
+    await pod.startApp({ port: appPort, servesOnMs: 60_000, log: { path: log, forMs: 60_000 } });
+    const { app, sidecar, appMs, sidecarMs } = await pod.end();
+    expect([app, sidecar]).toEqual([137, 0]);
+    expect(sidecarMs - appMs).toBeLessThan(2000);
+    // What it said of its last lines went with it; they are in the file.
+    const written = (await Bun.file(log).text()).split("\n").slice(0, -1);
+    expect(pod.sidecar.records).toEqual(written);
   }));
