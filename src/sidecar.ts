@@ -205,7 +205,10 @@ class RunningSidecar implements Sidecar, HealthSource {
         if (this.leaving.config.shutdown.quit !== true) return false;
         // Whoever asks has nothing more for us to do; it shall have its answer before the listener closes.
         this.leaving.waitsForApp = false;
-        timing.after(quitAfterMs, () => void this.lifecycle.drain("POST /quit", { announces: false }));
+        timing.after(quitAfterMs, () => {
+          // Whoever asks twice is in no hurry.
+          if (this.lifecycle.state === "ready") void this.lifecycle.drain("POST /quit", { announces: false });
+        });
         return true;
       },
     };

@@ -80,6 +80,8 @@ export class Balancer {
       "  timeout connect 2s",
       "  timeout client 30s",
       "  timeout server 30s",
+      // Else a check may take no longer than the pause between two, and a busy machine would look like a pod that is gone.
+      "  timeout check 10s",
       "  retries 0",
       "frontend in1",
       `  bind 127.0.0.1:${this.http1Port}`,

@@ -19,8 +19,8 @@ setDefaultTimeout(60_000 + rounds * 20_000);
 
 /** As a Service's endpoints: how late everybody may learn of a pod's end. */
 const latestDelistingMs = 5000;
-/** The app's own part: it serves until nobody can know it any more, by a preStop `sleep: 5` or by itself. */
-const servesOnMs = 5500;
+/** The app's own part: it serves on until nobody can know it any more. HAProxy on a busy machine is a bit late, too. */
+const servesOnMs = 7000;
 
 /** One of the pods of a Deployment, and those that come after it in its place. */
 class Replica {
