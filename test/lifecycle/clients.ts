@@ -20,6 +20,8 @@ export class Clients {
   private readonly loops: Promise<void>[] = [];
   private count = 0;
   private isOver = false;
+  /** Few requests at a time, all of them quick, so that there are moments without any: only those on new connections. */
+  areCalm = false;
 
   constructor(random: Seeded) {
     this.random = random;
@@ -42,11 +44,12 @@ export class Clients {
 
   /** HTTP/1.1, a connection for each request. */
   newConnections(port: number, count: number): void {
-    this.loop(count, async (wanted) => {
+    const onNewOne = async (wanted: Wanted) => {
       const wire = await Wire.connect(port);
       await this.exchange(wire, wanted);
       wire.close();
-    });
+    };
+    this.loop(count, onNewOne, false);
   }
 
   /** HTTP/2, on one connection as long as the other side keeps it. */
@@ -68,9 +71,13 @@ export class Clients {
     await Promise.all(this.loops);
   }
 
-  private loop(count: number, one: (wanted: Wanted, at: number) => Promise<void>): void {
+  private loop(count: number, one: (wanted: Wanted, at: number) => Promise<void>, restsInCalm = true): void {
     const run = async (at: number) => {
       while (!this.isOver) {
+        if (restsInCalm && this.areCalm) {
+          await Bun.sleep(50);
+          continue;
+        }
         const wanted = this.next();
         await one(wanted, at).catch((error: Error) => void this.failed.push(`${wanted.id} ${error.message}`));
         await Bun.sleep(10 + this.random.whole(20));
@@ -88,7 +95,7 @@ export class Clients {
   private next(): Wanted {
     const { random } = this;
     const id = String(this.count++);
-    const ms = random.chance(0.1) ? random.whole(2000) : 0;
+    const ms = !this.areCalm && random.chance(0.1) ? random.whole(2000) : 0;
     const isPost = random.chance(0.3);
     return {
       id,
