@@ -44,7 +44,13 @@ class Replica {
     await this.pod.startApp({ port: this.appPort, servesOnMs });
     const { healthUrl } = this.pod.sidecar;
     await until(async () => (await fetch(`${healthUrl}/ready`)).ok, { what: "a ready sidecar" });
-    this.following = this.endpoint.follow(healthUrl, this.random.whole(latestDelistingMs));
+    this.following = this.endpoint.follow(healthUrl, this.lateMs());
+  }
+
+  /** A plain sidecar is told to stop at once, and so is tried with endpoints that are nearly as late as they may be. */
+  private lateMs(): number {
+    const { random } = this;
+    return this.form === "plain" ? latestDelistingMs - random.whole(1000) : random.whole(latestDelistingMs);
   }
 
   async restart(): Promise<void> {
