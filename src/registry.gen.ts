@@ -46,4 +46,5 @@ export const commands: Record<string, () => Promise<{ default: CommandDefinition
   "types": () => import("./cli/types.ts"),
   "version": () => import("./cli/version.ts"),
   "wait": () => import("./cli/wait.ts"),
+  "webhook": () => import("./cli/webhook.ts"),
 };

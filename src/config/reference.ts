@@ -72,14 +72,16 @@ async function declaringDropIns(): Promise<LoadedDropIn[]> {
 
 /** All of them, with their place in the repository. */
 export async function generatedFiles(): Promise<GeneratedFile[]> {
-  const [{ spineEvents }, { spineMetrics }, { annotationsPage }, own] = await Promise.all([
-    import("../events.ts"),
-    import("../metrics.ts"),
-    import("../injector/annotations-page.ts"),
-    declaringDropIns(),
-  ]);
-  const events = Object.assign({}, spineEvents, ...own.map((dropIn) => dropIn.events));
-  const metrics = Object.assign({}, spineMetrics, ...own.map((dropIn) => dropIn.metrics));
+  const [{ spineEvents }, { spineMetrics }, { annotationsPage }, { webhookEvents, webhookMetrics }, own] =
+    await Promise.all([
+      import("../events.ts"),
+      import("../metrics.ts"),
+      import("../injector/annotations-page.ts"),
+      import("../injector/webhook-declarations.ts"),
+      declaringDropIns(),
+    ]);
+  const events = Object.assign({}, spineEvents, ...own.map((dropIn) => dropIn.events), webhookEvents);
+  const metrics = Object.assign({}, spineMetrics, ...own.map((dropIn) => dropIn.metrics), webhookMetrics);
   return [
     { path: "docs/reference/config.md", text: await referencePage() },
     { path: "docs/reference/outrigger.schema.json", text: `${JSON.stringify(await jsonSchema(), null, 2)}\n` },

@@ -7,7 +7,7 @@ import { Timed, type TimerWheel } from "../net/wheel.ts";
 
 /** How long a client that has its answer may still send. */
 const lingerMs = 1000;
-/** How much of it is read. */
+/** How much of it is read, where nothing else is said. */
 const lingerBytes = 256 * 1024;
 
 /** Takes the connection over. */
@@ -16,17 +16,28 @@ export class Lingering extends Timed implements ConnectionOwner {
   private readonly connection: Connection;
   private readonly patienceMs: number;
   private readonly closed: () => void;
+  private readonly mostBytes: number;
   private dropped = 0;
   /** Bytes of the answer that the client had not taken when that was last looked at. */
   private untaken: number;
 
-  /** @param patienceMs how long the client may take none of what is left of its answer */
-  constructor(wheel: TimerWheel, connection: Connection, patienceMs: number, closed: () => void) {
+  /**
+   * @param patienceMs how long the client may take none of what is left of its answer
+   * @param mostBytes how much more of what it sends is read
+   */
+  constructor(
+    wheel: TimerWheel,
+    connection: Connection,
+    patienceMs: number,
+    closed: () => void,
+    mostBytes = lingerBytes,
+  ) {
     super();
     this.wheel = wheel;
     this.connection = connection;
     this.patienceMs = patienceMs;
     this.closed = closed;
+    this.mostBytes = mostBytes;
     this.untaken = connection.pendingBytes;
     connection.owner = this;
     wheel.set(this, connection.pendingBytes > 0 ? patienceMs : lingerMs);
@@ -39,7 +50,7 @@ export class Lingering extends Timed implements ConnectionOwner {
 
   onData(bytes: Buffer): void {
     this.dropped += bytes.length;
-    if (this.dropped > lingerBytes) this.connection.destroy();
+    if (this.dropped > this.mostBytes) this.connection.destroy();
   }
 
   onEnd(): void {
