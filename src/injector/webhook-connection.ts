@@ -38,7 +38,9 @@ export const mostBodyBytes = 8 * 1024 * 1024;
 
 const headLimits = { headBytes: 64 * 1024, headFields: 200 };
 const headMs = 10_000;
-const bodyMs = 30_000;
+/** Bodies up to this size need no room: the usual pod waits for nobody. */
+const smallBytes = 64 * 1024;
+const bodyMs = 10_000;
 const sendMs = 10_000;
 /** Longer than an API server keeps a connection for nothing (90 s): it is the one that closes. */
 const idleMs = 180_000;
@@ -122,8 +124,9 @@ export class WebhookConnection extends Timed implements ConnectionOwner {
     this.head = head;
     this.step = "waiting";
     this.connection.pause();
-    const bytes = head.chunked ? mostBodyBytes : Math.max(head.contentLength, 0);
-    this.service.room.enter(bytes, () => this.enterBody(bytes));
+    const bytes = head.chunked ? mostBodyBytes : head.contentLength;
+    if (bytes <= smallBytes) this.enterBody(0);
+    else this.service.room.enter(bytes, () => this.enterBody(bytes));
   }
 
   private enterBody(bytes: number): void {

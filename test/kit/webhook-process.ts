@@ -40,11 +40,16 @@ export class WebhookProcess {
     });
   }
 
-  /** On loopback, in that cluster; ready when this resolves. */
-  static async inCluster(cluster: FakeCluster, ...more: string[]): Promise<WebhookProcess> {
+  /** On loopback, in that cluster. */
+  static spawnIn(cluster: FakeCluster, words: readonly string[] = [], command?: readonly string[]): WebhookProcess {
     const place = ["--api-server", cluster.api.url, "--service-account", cluster.account];
     const own = ["--port", "127.0.0.1:0", "--health", "127.0.0.1:0", "--default", "config-map=shop-config"];
-    const started = new WebhookProcess([...own, ...place, ...more]);
+    return new WebhookProcess([...own, ...place, ...words], command);
+  }
+
+  /** The same; ready when this resolves. */
+  static async inCluster(cluster: FakeCluster, ...words: string[]): Promise<WebhookProcess> {
+    const started = WebhookProcess.spawnIn(cluster, words);
     await started.event("webhook_ready");
     return started;
   }
