@@ -3,10 +3,12 @@
  *
  *   drop-in folders  ->  src/registry.gen.ts
  *   author.ts        ->  src/user-filters/types.gen.json
+ *   webhook's rights, deploy/kustomize/base  ->  its roles, deploy/install.yaml
  *   config schema    ->  whatever generatedFiles() of src/config/reference.ts returns
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { deployFiles } from "./deploy.ts";
 import { filterTypes } from "./filter-types.ts";
 
 /** A text and the place it belongs to, relative to the repository. */
@@ -64,6 +66,7 @@ async function* generatedFiles(root: string): AsyncGenerator<GeneratedFile> {
   yield { path: "src/registry.gen.ts", text: registryText(join(root, "src")) };
   const types = filterTypes(root);
   if (types !== undefined) yield { path: "src/user-filters/types.gen.json", text: types };
+  yield* deployFiles(root);
   const reference = join(root, "src/config/reference.ts");
   if (!existsSync(reference)) return;
   const module: { generatedFiles(): GeneratedFile[] | Promise<GeneratedFile[]> } = await import(reference);

@@ -6,6 +6,7 @@ import { inClusterServer, type KubernetesPlace, mountedAccount } from "../net/ku
 import { type AnnotationName, formatAnnotationFault, isAnnotationName, prefix, readSettings } from "./annotations.ts";
 import type { Lifetimes } from "./certificate-material.ts";
 import type { Lifecycle } from "./lifecycle-choice.ts";
+import { certificateSecret, configurationName } from "./rights.ts";
 
 /** The flags as they were written. */
 export interface WebhookFlags {
@@ -132,8 +133,8 @@ function ownCertificate({ service = "outrigger-webhook", dnsName, secret, webhoo
   return {
     kind: "own",
     names: [service, ...dnsName],
-    secret: secret ?? "outrigger-webhook-certificate",
-    configuration: webhookConfiguration ?? "outrigger",
+    secret: secret ?? certificateSecret,
+    configuration: webhookConfiguration ?? configurationName,
   } as const;
 }
 
