@@ -4,52 +4,9 @@ import { join } from "node:path";
 import { readManifests } from "./kit/manifest.ts";
 import { RunningPod } from "./kit/pod.ts";
 import type { State } from "./kit/podman.ts";
+import { often, promises } from "./kit/promises.ts";
 
 const samples = join(import.meta.dirname, "../../samples");
-
-/** What a container must have printed: to stdout, and how often in the time that a pod is watched. */
-interface Promised {
-  container: string;
-  line: RegExp;
-  times: number;
-}
-
-const combined = /^127\.0\.0\.1 - - \[\d\d\/\w{3}\/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET \/ HTTP\/1\.1" 200 \d+ "-" "-"$/m;
-const akka =
-  /^HttpResponse\(200 OK,List\(Server: [^,]+, Date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\),HttpEntity\.Strict\(text\/html; charset=UTF-8,31 bytes total\),HttpProtocol\(HTTP\/1\.1\)\)$/m;
-const pid = /^\d+$/m;
-const received = /^receive a request!$/m;
-const hello = /^Hello$/m;
-const taken = /^\{.*"\/hello".*\}$/m;
-
-/** The tutorial's words; every 15 s, so twice in half a minute. */
-const promises: Record<string, readonly Promised[]> = {
-  "collect-logs": [
-    { container: "sidecar-container", line: pid, times: 1 },
-    { container: "sidecar-container", line: combined, times: 5 },
-  ],
-  "forward-requests": [
-    { container: "input-server", line: received, times: 2 },
-    { container: "input-sidecar", line: hello, times: 2 },
-  ],
-  "intercept-requests": [
-    { container: "output-workload", line: akka, times: 2 },
-    { container: "sidecar-output", line: taken, times: 2 },
-  ],
-  "mend-permissions": [
-    { container: "mend-permissions", line: /^\/data: owner 0:0 -> 10001:7411$/m, times: 1 },
-    { container: "mend-permissions", line: /^\/data: mode 0777 -> 0750$/m, times: 1 },
-    { container: "app", line: /^\/data is mine alone: starting$/m, times: 1 },
-    { container: "sidecar-container", line: /^record \d+ is safe$/m, times: 5 },
-  ],
-  "all-in-one": [
-    { container: "app", line: received, times: 2 },
-    { container: "app", line: akka, times: 2 },
-    { container: "sidecar", line: hello, times: 2 },
-    { container: "sidecar", line: combined, times: 2 },
-    { container: "sidecar", line: taken, times: 2 },
-  ],
-};
 
 const forms = Object.keys(promises).flatMap((sample) =>
   ["pod.yaml", "pod-plain.yaml"].map((file) => [sample, file] as const),
@@ -81,9 +38,9 @@ afterAll(async () => {
 describe.each(forms)("samples/%s/%s", (sample, file) => {
   test.each(promises[sample]!.map((promise) => [promise.container, promise.line.source, promise] as const))(
     "%s prints %s",
-    async (_, __, { container, line, times }) => {
-      const often = new RegExp(`(?:${line.source}[\\s\\S]*?){${times}}`, "m");
-      await started(`${sample}/${file}`).container(container).shows(often, { within: 60_000 });
+    async (_, __, promised) => {
+      const container = started(`${sample}/${file}`).container(promised.container);
+      await container.shows(often(promised), { within: 60_000 });
     },
   );
 });

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../../kit/until.ts";
+import { environmentOf, type PodFacts } from "./downward.ts";
 import { bytesOf, type Container, coresOf, type HttpGet, type PodSpec, type Probe } from "./manifest.ts";
 import type { Podman, State } from "./podman.ts";
 
@@ -10,8 +11,8 @@ export interface Place {
   podman: Podman;
   /** Podman's name of the pod. */
   pod: string;
-  /** The pod's address, which probes ask. */
-  address: string;
+  /** Its address is what probes ask. */
+  facts: PodFacts;
   spec: PodSpec;
   /** Paths of volumes by name. */
   volumes: ReadonlyMap<string, string>;
@@ -25,7 +26,9 @@ function security({ securityContext: own = {} }: Container, { securityContext: p
   if (runAsNonRoot && runAsUser === 0) throw new Error("a container that runs as root cannot be runAsNonRoot");
   return [
     ...(runAsUser === undefined ? [] : [`--user=${runAsUser}${runAsGroup === undefined ? "" : `:${runAsGroup}`}`]),
-    ...(pods.supplementalGroups ?? []).map((group) => `--group-add=${group}`),
+    ...[...(pods.supplementalGroups ?? []), ...(pods.fsGroup === undefined ? [] : [pods.fsGroup])].map(
+      (group) => `--group-add=${group}`,
+    ),
     // Podman would lay writable tmpfs over /tmp and /run of a read-only root; Kubernetes does not.
     ...(readOnlyRootFilesystem ? ["--read-only", "--read-only-tmpfs=false"] : []),
     ...(context.allowPrivilegeEscalation === false ? ["--security-opt=no-new-privileges"] : []),
@@ -41,8 +44,8 @@ function limits({ memory, cpu }: Record<string, string> = {}): string[] {
   ];
 }
 
-function createWords(container: Container, name: string, { pod, spec, volumes, folder }: Place): string[] {
-  const { image, command, args = [], env = [], volumeMounts = [], resources } = container;
+function createWords(container: Container, name: string, { pod, spec, facts, volumes, folder }: Place): string[] {
+  const { image, command, args = [], volumeMounts = [], resources } = container;
   const mounts = volumeMounts.map((mount) => {
     const from = volumes.get(mount.name);
     if (from === undefined) throw new Error(`${name} mounts ${mount.name}, which the pod does not have`);
@@ -54,7 +57,7 @@ function createWords(container: Container, name: string, { pod, spec, volumes, f
     ...["--log-driver=k8s-file", `--log-opt=path=${folder}/${container.name}.log`],
     ...security(container, spec),
     ...limits(resources?.limits),
-    ...env.map((variable) => `--env=${variable.name}=${variable.value}`),
+    ...environmentOf(container, facts),
     ...mounts,
     ...(command === undefined ? [] : [`--entrypoint=${JSON.stringify(command)}`]),
     ...[image, ...args],
@@ -138,7 +141,7 @@ export class RunningContainer {
     const number =
       typeof port === "number" ? port : this.manifest.ports?.find(({ name }) => name === port)?.containerPort;
     if (number === undefined) throw new Error(`${this.manifest.name} has no port ${port}`);
-    return `http://${this.#place.address}:${number}${path}`;
+    return `http://${this.#place.facts.address}:${number}${path}`;
   }
 
   /** GET at the pod's address; resolves to the status, or 0 where nobody answered. */
@@ -162,8 +165,20 @@ export class RunningContainer {
     throw new Error(`${this.manifest.name} never answered ${httpGet.path}; it wrote\n${this.output(2)}`);
   }
 
+  /** Resolves when the hook has ended: the kubelet starts the next container then. Rejects when it failed. */
+  async postStart(): Promise<void> {
+    const command = this.manifest.lifecycle?.postStart?.exec.command;
+    if (command !== undefined) await this.#place.podman.run("exec", this.#name, ...command);
+  }
+
   async preStop(): Promise<void> {
-    const what = this.manifest.lifecycle?.preStop.httpGet;
-    if (what !== undefined) await this.get(what, 5);
+    const { httpGet, sleep } = this.manifest.lifecycle?.preStop ?? {};
+    if (httpGet !== undefined) await this.get(httpGet, 5);
+    if (sleep !== undefined) await Bun.sleep(sleep.seconds * 1000);
+  }
+
+  /** Runs a program in it; resolves to what that wrote to stdout. */
+  exec(...command: string[]): Promise<string> {
+    return this.#place.podman.run("exec", this.#name, ...command);
   }
 }

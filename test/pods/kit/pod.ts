@@ -6,6 +6,7 @@
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { RunningContainer } from "./container.ts";
+import { factsOf, type PodFacts } from "./downward.ts";
 import { type Container, known, type Manifests } from "./manifest.ts";
 import { Podman, type State } from "./podman.ts";
 import { makeVolumes } from "./volumes.ts";
@@ -20,22 +21,35 @@ function isNative({ restartPolicy }: Container): boolean {
   return restartPolicy === "Always";
 }
 
+/** A pod's own address, and that of the bridge, at which the tests are reached. */
+async function addressesOf(pod: string): Promise<[own: string, host: string]> {
+  const { InfraContainerID } = await podman.ask<{ InfraContainerID: string }>("pod", "inspect", pod);
+  const path = `{{json (index .NetworkSettings.Networks "${network}")}}`;
+  const found = podman.ask<{ IPAddress: string; Gateway: string }>(
+    ...["container", "inspect", "--format", path, InfraContainerID],
+  );
+  const { IPAddress, Gateway } = await found;
+  return [IPAddress, Gateway];
+}
+
 export class RunningPod {
   /** Reached from the tests, which stand where the node would. */
   readonly address: string;
+  readonly #facts: PodFacts;
   readonly #name: string;
   readonly #manifests: Manifests;
   readonly #containers = new Map<string, RunningContainer>();
   readonly volumes: ReadonlyMap<string, string>;
   readonly #folder: string;
 
-  private constructor(name: string, address: string, manifests: Manifests, folder: string) {
+  private constructor(name: string, facts: PodFacts, manifests: Manifests, folder: string) {
     this.#name = name;
-    this.address = address;
+    this.#facts = facts;
+    this.address = facts.address;
     this.#manifests = manifests;
     this.#folder = folder;
     mkdirSync(join(folder, "volumes"));
-    this.volumes = makeVolumes(manifests, join(folder, "volumes"));
+    this.volumes = makeVolumes(manifests, facts, join(folder, "volumes"));
   }
 
   /** Resolves once all containers are started, and those that say when they are ready are. Rejects with what a container wrote. */
@@ -45,14 +59,8 @@ export class RunningPod {
     const name = folder.slice(home.length + 1);
     await podman.run("pod", "create", `--name=${name}`, `--network=${network}`, `--hostname=${metadata.name}`);
     await podman.run("pod", "start", name);
-    const { InfraContainerID } = await podman.ask<{ InfraContainerID: string }>("pod", "inspect", name);
-    const path = `{{json (index .NetworkSettings.Networks "${network}").IPAddress}}`;
-    const pod = new RunningPod(
-      name,
-      await podman.ask("container", "inspect", "--format", path, InfraContainerID),
-      manifests,
-      folder,
-    );
+    const facts = factsOf(manifests.pod, ...(await addressesOf(name)));
+    const pod = new RunningPod(name, facts, manifests, folder);
     try {
       await pod.#startAll();
     } catch (error) {
@@ -77,9 +85,11 @@ export class RunningPod {
 
   async #start(manifest: Container): Promise<RunningContainer> {
     const { spec } = this.#manifests.pod;
-    const place = { podman, pod: this.#name, address: this.address, spec, volumes: this.volumes, folder: this.#folder };
+    const [facts, folder] = [this.#facts, this.#folder];
+    const place = { podman, pod: this.#name, facts, spec, volumes: this.volumes, folder };
     const container = await RunningContainer.start(manifest, place);
     this.#containers.set(manifest.name, container);
+    await container.postStart();
     return container;
   }
 
