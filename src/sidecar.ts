@@ -171,7 +171,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     return [...(reason === undefined ? [] : [reason]), ...this.parts.schedules.readyReasons()];
   }
 
-  announce(by: "kubelet" | "anyone"): number {
+  announceTo(by: "kubelet" | "anyone"): number {
     const leaseMs = by === "kubelet" ? podLeaseMs(this.leaving.config) : anyonesLeaseMs;
     this.lifecycle.announceFor(leaseMs);
     return leaseMs;

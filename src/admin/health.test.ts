@@ -11,7 +11,7 @@ afterEach(async () => {
 function listening(source: Partial<HealthSource> = {}, host?: string): HealthListener {
   const listener = HealthListener.open(
     { host, port: 0 },
-    { startupReasons: () => [], readyReasons: () => [], announce: () => 10_000, scrape: () => "up 1\n", ...source },
+    { startupReasons: () => [], readyReasons: () => [], announceTo: () => 10_000, scrape: () => "up 1\n", ...source },
   );
   opened.push(listener);
   return listener;
@@ -49,7 +49,7 @@ describe("the health listener", () => {
   test("announces on GET /drain, and only on GET; tells whether the kubelet asks", async () => {
     const askers: string[] = [];
     const announce = (by: string) => (askers.push(by) === 1 ? 10_000 : 35_000);
-    const listener = listening({ announce });
+    const listener = listening({ announceTo: announce });
     const refused = [await ask(listener, "/drain", "HEAD"), await ask(listener, "/drain", "POST")];
     expect(refused.map((answer) => [answer.status, answer.headers.get("allow")])).toEqual([
       [405, "GET"],

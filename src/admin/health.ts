@@ -15,7 +15,7 @@ export interface HealthSource {
   /** Why no traffic should come here. */
   readyReasons(): readonly string[];
   /** Announces that the sidecar leaves; it stays when no signal follows. Returns for how many milliseconds. */
-  announce(by: "kubelet" | "anyone"): number;
+  announceTo(by: "kubelet" | "anyone"): number;
   /** The text of a scrape. */
   scrape(): string;
 }
@@ -109,7 +109,7 @@ function scrape(source: HealthSource): Response {
 /** The kubelet calls itself `kube-lifecycle/1.33` when it runs a hook (pkg/kubelet/lifecycle/handlers.go). */
 function drain(source: HealthSource, request: Request): Response {
   const isKubelet = request.headers.get("user-agent")?.startsWith("kube-lifecycle/") === true;
-  const leaseMs = source.announce(isKubelet ? "kubelet" : "anyone");
+  const leaseMs = source.announceTo(isKubelet ? "kubelet" : "anyone");
   return json(200, { status: "announcing", leaseSeconds: Math.round(leaseMs / 1000) });
 }
 

@@ -159,8 +159,11 @@ class RunningWebhook implements Webhook, HealthSource, Leaving {
     return [...(leaving === undefined ? [] : [leaving]), ...(this.certificate?.troubles() ?? [])];
   }
 
-  announceFor(leaseMs: number): void {
+  /** Until its own grace is over, whoever asks. */
+  announceTo(): number {
+    const leaseMs = this.graceMs();
     this.lifecycle.announceFor(leaseMs);
+    return leaseMs;
   }
 
   scrape(): string {
