@@ -95,9 +95,12 @@ export class Lifecycle {
     return this.current === "ready" ? undefined : this.current;
   }
 
-  /** Announces for a while; asking again may prolong it and never shortens it. Does nothing once a stop was requested. */
-  announceFor(leaseMs: number): void {
-    if (this.ending !== undefined) return;
+  /**
+   * Announces for a while; asking again may prolong it and never shortens it. Does nothing once a stop was requested.
+   * Returns the milliseconds until it ends by itself.
+   */
+  announceFor(leaseMs: number): number {
+    if (this.ending !== undefined) return leaseMs;
     const before = this.announcement;
     if (before === undefined) {
       this.leaving.announce();
@@ -108,6 +111,7 @@ export class Lifecycle {
     const until = Math.max(now + leaseMs, before?.until ?? 0);
     const cancel = this.timing.after(until - now, () => this.endLease());
     this.announcement = { since: this.firstSign(now), until, cancel };
+    return until - now;
   }
 
   /** Stops within the grace; asked again, at once. Resolves when everything is stopped. */

@@ -173,8 +173,7 @@ class RunningSidecar implements Sidecar, HealthSource {
 
   announceTo(by: "kubelet" | "anyone"): number {
     const leaseMs = by === "kubelet" ? podLeaseMs(this.leaving.config) : anyonesLeaseMs;
-    this.lifecycle.announceFor(leaseMs);
-    return leaseMs;
+    return this.lifecycle.announceFor(leaseMs);
   }
 
   scrape(): string {

@@ -19,10 +19,11 @@ export default defineCommand({
     if (logFormat === undefined) throw new UserError(`--log-format ${wanted}: write json or text`, 2);
     const { earlySignal, endings } = await import("../early-signals.ts");
     // From here on a signal is ours: as process 1 of a container we would not even be ended by one.
-    const signals = Promise.withResolvers<NodeJS.Signals>();
-    for (const signal of endings) process.on(signal, signals.resolve);
+    const asked: NodeJS.Signals[] = [];
+    let take = (signal: NodeJS.Signals) => void asked.push(signal);
+    for (const signal of endings) process.on(signal, () => take(signal));
     const early = earlySignal();
-    if (early !== undefined) signals.resolve(early);
+    if (early !== undefined) asked.push(early);
     process.on("SIGHUP", () => {});
     const [{ findConfig }, { startSidecar }] = await Promise.all([
       import("../config/load.ts"),
@@ -31,11 +32,9 @@ export default defineCommand({
     const { env, clock, random } = io;
     const sidecar = await startSidecar({ configPath: findConfig(config, env), env, clock, random, logFormat });
     process.on("SIGHUP", () => void sidecar.reload("SIGHUP"));
-    void signals.promise.then((signal) => {
-      // Asked once more, it stops at once.
-      for (const again of endings) process.on(again, () => void sidecar.drain(again));
-      return sidecar.drain(signal);
-    });
+    // Two may come in one turn of the loop; asked once more, it stops at once.
+    take = (signal) => void sidecar.drain(signal);
+    for (const signal of asked) take(signal);
     return sidecar.stopped;
   },
 });
