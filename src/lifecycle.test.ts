@@ -216,9 +216,9 @@ describe("GET /drain", () => {
   test("of somebody does not shorten the kubelet's announcement", async () => {
     const { subject, pass } = life();
     subject.started();
-    subject.announceFor(35_000);
+    expect(subject.announceFor(35_000)).toBe(35_000);
     await pass(1000);
-    subject.announceFor(10_000);
+    expect(subject.announceFor(10_000)).toBe(34_000);
     await pass(33_000);
     expect(subject.unreadyReason).toBeDefined();
     await pass(1000);

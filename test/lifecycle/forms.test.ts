@@ -313,6 +313,16 @@ test.concurrent("a second SIGTERM ends a native sidecar at once, whatever the ap
     await slow;
   }));
 
+test.concurrent("SIGINT and SIGTERM in one moment are two signals: neither is lost", () =>
+  inPod(async ({ appPort }, start) => {
+    const pod = await start({});
+    await pod.startApp({ port: appPort });
+    pod.sidecar.signal("SIGINT");
+    pod.sidecar.signal("SIGTERM");
+    expect(await pod.sidecar.exited).toBe(0);
+    expect(pod.sidecar.count("hurried")).toBe(1);
+  }));
+
 // By itself: it has to be done in 1.5 s, and the others keep the machine busy.
 test("a native sidecar ends with 0 in the two seconds that are left when the app took the whole grace, its lines delivered", () =>
   inPod(async ({ appPort, log }, start) => {
