@@ -30,6 +30,10 @@ export const spineEvents = {
     level: "info",
     text: "there is no socket {path} to ask the sidecar on ({error}); `outrigger logs` finds nobody",
   },
+  inbound_bypassable: {
+    level: "warn",
+    text: "the app listens at port {port} beyond loopback: who calls the pod there passes by what guards inbound {listener} ({guards}); let it listen on 127.0.0.1 alone",
+  },
   announcing: { level: "info", text: "announces that it leaves ({reason}); still answers everything" },
   announcement_withdrawn: { level: "info", text: "no stop followed the announcement; ready again" },
   draining: { level: "info", text: "drains: {exchanges} exchanges are running, at most {remainingMs} ms are left" },

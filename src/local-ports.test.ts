@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { isLoopbackHost, listeningPorts } from "./local-ports.ts";
+import { isLoopbackHost, listeningPorts, portsBeyondLoopback } from "./local-ports.ts";
 
 test("a port is listened on while somebody listens, whatever connections it has", async () => {
   const accepted = Promise.withResolvers<void>();
@@ -14,6 +14,16 @@ test("a port is listened on while somebody listens, whatever connections it has"
   expect(listeningPorts()?.has(server.port)).toBe(false);
   expect(listeningPorts()?.has(client.localPort)).toBe(false);
   client.end();
+});
+
+test("a port that only loopback has is not open beyond it", () => {
+  const listen = (hostname: string) => Bun.listen({ hostname, port: 0, socket: { data() {} } });
+  const inside = ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"].map(listen);
+  const beyond = ["0.0.0.0", "::"].map(listen);
+  const open = portsBeyondLoopback();
+  expect(inside.filter(({ port }) => open?.has(port))).toEqual([]);
+  expect(beyond.filter(({ port }) => open?.has(port))).toEqual(beyond);
+  for (const server of [...inside, ...beyond]) server.stop(true);
 });
 
 test("a machine that does not tell is no machine without ports", () => {

@@ -158,6 +158,11 @@ export const spineMetrics = {
     kind: "counter",
     doc: "Threads that carried traffic and ended unexpectedly. The process ends in good order after one.",
   },
+  outrigger_inbound_bypassable: {
+    kind: "gauge",
+    doc: "1 while the app's port behind a guarded inbound can be reached at the pod's address too, around what guards it; looked at every minute.",
+    labels: ["listener", "port"],
+  },
   outrigger_draining: { kind: "gauge", doc: "1 while the sidecar announces that it leaves, else 0." },
 } as const satisfies MetricTable;
 

@@ -6,6 +6,7 @@
  */
 import { AdminListener, type AdminSource } from "./admin/admin.ts";
 import { HealthListener, type HealthSource } from "./admin/health.ts";
+import { BypassWatch } from "./bypass-watch.ts";
 import { type FirstLoad, firstLoad } from "./config/first-load.ts";
 import { saveLastGood } from "./config/last-good.ts";
 import { type Loaded, loadConfig } from "./config/load.ts";
@@ -78,6 +79,7 @@ class RunningSidecar implements Sidecar, HealthSource {
   private readonly reloading: Reload;
   private readonly watch: ConfigWatch;
   private readonly watchdog: FilterWatchdog;
+  private readonly bypass: BypassWatch;
   private keepsFilters = false;
   private readonly exitCode = Promise.withResolvers<number>();
   private readonly endSurviving: (() => void) | undefined;
@@ -102,6 +104,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     const parts = new Parts(options, { first, watchdog, threads, onFailure: () => this.failed() });
     const { thread, timing } = parts;
     this.parts = parts;
+    this.bypass = new BypassWatch(thread, timing);
     if (options.survivesUnexpected !== false) this.endSurviving = surviveUnexpected(thread.emit);
     this.reloading = this.reloadParts();
     this.leaving = new Leaving({
@@ -217,6 +220,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     this.parts.declare(loaded);
     await applyConfig(this.parts.configured, loaded.config);
     this.leaving.config = loaded.config;
+    this.bypass.watch(loaded);
   }
 
   private reloadParts(): Reload {
@@ -273,6 +277,7 @@ class RunningSidecar implements Sidecar, HealthSource {
     if (this.lifecycle.state !== "starting") this.parts.thread.emit("stopped", { durationMs });
     void this.healthListener?.stop();
     void this.adminListener?.stop();
+    this.bypass.stop();
     this.watchdog.stop();
     this.endSurviving?.();
     this.parts.telemetry.close(lastWordsMs);

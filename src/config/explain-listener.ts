@@ -4,6 +4,7 @@ import { type DropIns, keyOf, type LoadedFilter } from "./drop-ins.ts";
 import { explainCapture } from "./explain-capture.ts";
 import { explainArrival, explainUpstream } from "./explain-openings.ts";
 import { explainStream, explainStreams } from "./explain-streams.ts";
+import { explainGuards } from "./guards.ts";
 import { formatDuration, formatSize } from "./scalars.ts";
 import type { Address, HeaderMatch, Listener, Match, Respond, Route, UserFilter } from "./schema.ts";
 
@@ -28,6 +29,7 @@ export function explainListener(listener: Listener, dropIns: DropIns): string[] 
     `  ${trusted(listener)}`,
     ...routes,
     ...unmatched(listener, dropIns),
+    ...explainGuards(listener, dropIns).map((sentence) => `  ${sentence}`),
   ];
 }
 
