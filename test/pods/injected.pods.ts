@@ -7,7 +7,10 @@ import { missingOf, numbersIn } from "./kit/made.ts";
 import { network, podman, RunningPod } from "./kit/pod.ts";
 import { often, promises } from "./kit/promises.ts";
 
-const forms = Object.keys(promises).map((sample) => [sample, "native"] as const);
+const forms = [
+  ...Object.keys(promises).map((sample) => [sample, "native"] as const),
+  ...["forward-requests", "all-in-one"].map((sample) => [sample, "plain"] as const),
+];
 
 describe("samples' apps alone, injected", () => {
   const pods = new Map<string, RunningPod>();
@@ -148,7 +151,7 @@ async function whyNoRedirect(): Promise<string | undefined> {
 const whyNot = await whyNoRedirect();
 if (whyNot !== undefined) process.stderr.write(`SKIPPED: no connection was redirected in a pod, because ${whyNot}\n`);
 
-test.skipIf(whyNot !== undefined).concurrent.each(["native"])(
+test.skipIf(whyNot !== undefined).concurrent.each(["native", "plain"])(
   "`redirect`: connections to and from the app pass the sidecar, and it is told of none (%s)",
   async (lifecycle) => {
     using elsewhere = Bun.serve({
