@@ -190,7 +190,8 @@ describe.skipIf(whyNot !== undefined)("a circle", () => {
     const accepted = await stage.metric(
       'outrigger_requests_total{direction="outbound",listener="15001",route="default",class="5xx"}',
     );
-    expect(accepted).toBeLessThan(8 * 3); // a request that went round is counted at each turn
+    // What went round is counted at each turn: once, or twice where the other thread is slow to write down what it has.
+    expect(accepted).toBeLessThanOrEqual(8 * 3);
   });
 
   test("through another port that captures is refused", async () => {

@@ -101,7 +101,7 @@ describe.each(["nft", "iptables"] as const)("by %s", (backend) => {
     expect(JSON.parse(await stage.fetchFromOutside("http://10.77.0.2:8080/in"))).toMatchObject({
       at: "127.0.0.1 8080",
     });
-    expect(await stage.fetchFromOutside("http://10.77.0.2:9001/")).toContain('"code":"upstream_unreachable"');
+    expect(await stage.fetchFromOutside("http://10.77.0.2:9001/")).toContain('"code":"app_not_started"');
     expect(await stage.fetchFromOutside("http://10.77.0.2:9003/")).toBe("");
     undo();
   });

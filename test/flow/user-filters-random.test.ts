@@ -44,7 +44,7 @@ test("random edits while requests flow", async () => {
   write(right[0]!, 0);
   const path = folder.write(
     "outrigger.yaml",
-    'inbound: [{ listen: "127.0.0.1:0", to: "http://127.0.0.1:1", filters: [./f.ts] }]',
+    'inbound: [{ listen: "127.0.0.1:0", to: "http://127.0.0.1:1", timeouts: { start: 0s }, filters: [./f.ts] }]',
   );
   const load = () => loadConfig(path, { env: { OUTRIGGER_STATE_DIR: folder.folder } });
   const engine = await TestEngine.start({ routes: forwardTo(1) });
