@@ -43,7 +43,9 @@ describe("promtool", () => {
 
   test.if(promtool !== null)("finds nothing wrong with what a real sidecar serves after some traffic", async () => {
     const pod = new Pod();
-    const sidecar = await pod.start('inbound:\n  - { listen: "127.0.0.1:0", to: "http://127.0.0.1:1", timeouts: { start: 0s } }');
+    const sidecar = await pod.start(
+      'inbound:\n  - { listen: "127.0.0.1:0", to: "http://127.0.0.1:1", timeouts: { start: 0s } }',
+    );
     expect((await fetch(`http://${sidecar.address()}/`)).status).toBe(502);
     const text = await (await fetch(`${sidecar.healthUrl}/metrics`)).text();
     expect(text).toContain('outrigger_failures_total{code="upstream_unreachable"} 1\n');
