@@ -204,7 +204,8 @@ async function sendBySockets(requests: readonly RandomRequest[], random: Seeded 
   const result = seen(
     engine.thread.codes,
     { received: client.received, ended: client.ended, broken: client.broken },
-    upstream.connections.map(({ received }) => received),
+    // Each run has an upstream of its own: what came without a Host names its port.
+    upstream.connections.map(({ received }) => received.replaceAll(`127.0.0.1:${upstream.port}`, "127.0.0.1:1")),
     requests,
   );
   client.close();
