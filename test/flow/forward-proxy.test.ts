@@ -268,8 +268,8 @@ describe("what is allowed", () => {
 
 describe("curl", () => {
   const curl = Bun.which("curl");
-  // Said in the list of skipped tests, where the title of the one below would not say why; CI installs curl.
-  // The second opinion of these tests; .ci/run installs it, so that there it is never skipped.
+  // Without curl, a client that is not ours, the tests below cannot run, and the list of skipped ones must say why.
+  // .ci/run installs it: there nothing is skipped.
   if (curl === null) test.skip("is not installed: apt-get install curl", () => {});
 
   test.skipIf(curl === null)("goes through it with CONNECT and in absolute form", async () => {
