@@ -1,6 +1,17 @@
-/** A port that was free a moment ago, for what cannot be told its port afterwards. */
+/**
+ * A port that is free and stays so for a while: below those that the kernel gives to outgoing connections, of which
+ * thousands come and go between the choice of a port and its use.
+ */
+const [lowest, highest] = [15_000, 32_000];
+
 export function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return listener.port;
+  for (;;) {
+    const port = lowest + Math.floor(Math.random() * (highest - lowest));
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+      return port;
+    } catch {
+      // Somebody has it.
+    }
+  }
 }

@@ -6,12 +6,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Server, Subprocess } from "bun";
+import { freePort } from "../kit/free-port.ts";
 import { until } from "../kit/until.ts";
-import { steadyPort } from "./steady-port.ts";
 
 /** One pod's place behind the balancer: says to HAProxy whether it is an endpoint. */
 export class Endpoint {
-  readonly port = steadyPort();
+  readonly port = freePort();
   private isListed = false;
   private readonly answers: Server<undefined>;
   private isClosed = false;
@@ -50,8 +50,8 @@ function isReady(healthUrl: string): Promise<boolean> {
 }
 
 export class Balancer {
-  readonly http1Port = steadyPort();
-  readonly http2Port = steadyPort();
+  readonly http1Port = freePort();
+  readonly http2Port = freePort();
   private readonly folder = mkdtempSync(join(tmpdir(), "haproxy-"));
   private process: Subprocess | undefined;
 

@@ -1,11 +1,11 @@
 /** Pods of both forms end, as processes: what the app still does goes through, and nobody stays longer than needed. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { appendFileSync } from "node:fs";
+import { freePort } from "../kit/free-port.ts";
 import { Network, whyNoNetworks } from "../kit/network.ts";
 import { Pod, type SidecarProcess } from "../kit/sidecar-process.ts";
 import { until } from "../kit/until.ts";
 import { PodProcesses, type PodWish } from "./pod.ts";
-import { steadyPort } from "./steady-port.ts";
 
 // Other work may share these cores.
 setDefaultTimeout(120_000);
@@ -39,7 +39,7 @@ function givePlace(): void {
 async function inPod(use: (place: Place, start: (wish: Partial<PodWish>) => Promise<PodProcesses>) => Promise<void>) {
   await takePlace();
   const folder = new Pod();
-  const [appPort, outPort] = [steadyPort(), steadyPort()];
+  const [appPort, outPort] = [freePort(), freePort()];
   const log = folder.file("logs/app.log");
   const config = [
     `inbound:\n  - { listen: "127.0.0.1:0", to: "http://127.0.0.1:${appPort}" }`,
@@ -194,7 +194,7 @@ describe("a plain sidecar that nobody told so", () => {
 
   test.concurrent("of a Job ends with 0 when the app asks for /quit, its lines delivered", () =>
     inPod(async ({ log, config }, start) => {
-      const adminPort = steadyPort();
+      const adminPort = freePort();
       const pod = await start({
         form: "plain",
         config: `admin: 127.0.0.1:${adminPort}\nshutdown: { quit: true }\n${config}`,

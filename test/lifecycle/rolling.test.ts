@@ -6,13 +6,13 @@
  */
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
+import { freePort } from "../kit/free-port.ts";
 import { type Seeded, seeded, seedOf } from "../kit/random.ts";
 import { Pod } from "../kit/sidecar-process.ts";
 import { until } from "../kit/until.ts";
 import { Balancer, Endpoint } from "./balancer.ts";
 import { Clients } from "./clients.ts";
 import { type Form, PodProcesses } from "./pod.ts";
-import { steadyPort } from "./steady-port.ts";
 
 const rounds = Number(process.env.LIFECYCLE_ROUNDS ?? 4);
 setDefaultTimeout(60_000 + rounds * 20_000);
@@ -27,7 +27,7 @@ class Replica {
   readonly endpoint = new Endpoint();
   readonly got: string[] = [];
   private readonly folder = new Pod();
-  private readonly appPort = steadyPort();
+  private readonly appPort = freePort();
   private readonly form: Form;
   private readonly random: Seeded;
   private pod: PodProcesses | undefined;
